@@ -1,0 +1,170 @@
+"""Measures a crystal generator without any potential: speed, validity, symmetry, uniqueness, novelty, chemistry.
+
+    python benchmarks/generator.py [--generator mp-generator] [-n 1000] [--seed 0] [--data mp_crystals.csv.gz]
+
+Raw validity is that of all decoded draws before the generator's own contact rules; final validity that of what it
+hands out. Structural validity (CDVAE): shortest distance at least 0.5 Å, periodic self-images included, and a volume
+of at least 0.1 Å³. Neutrality: SMACT with the oxidation states `smact14`; single elements and metals pass.
+Uniqueness and novelty: pymatgen's StructureMatcher with default tolerances on primitive cells, within equal reduced
+formulas; novelty against the training rows of the table (skipped where the table is absent).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from matwright.api.generate import load_generator
+from matwright.generation.contacts import contacts
+from matwright.generation.latent import LatentGenerator
+from matwright.generation.masks import MaskRules
+from matwright.generation.sampler import sample_sequences
+from matwright.generation.wyckoff.decode import decode_arrays, to_arrays
+from matwright.materials.constraints import NO_CONSTRAINTS
+from matwright.materials.crystal import Crystal
+from matwright.materials.interop import from_cif, reduced_formula, to_pymatgen
+from matwright.physics.chemistry import counts_of, is_charge_balanced
+from matwright.physics.geometry import min_distance
+from matwright.rng import torch_generator
+from matwright.runs import provenance
+
+if TYPE_CHECKING:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+    from pymatgen.core.structure import Structure
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("MATWRIGHT_DATA", ROOT.parent / "shared" / "data")) / "mp_crystals.csv.gz"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--generator", default="mp-generator")
+    parser.add_argument("-n", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, default=DATA)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    generator = load_generator(options.generator)
+    if not isinstance(generator, LatentGenerator):
+        raise SystemExit("this benchmark measures learned generators; benchmarks/sun.py compares all")
+    made = provenance()
+    print(f"generator {generator.name}, n {options.n}, seed {options.seed}, commit {made['commit']}, one thread")
+    print(f"machine {platform.processor() or platform.machine()}, torch {torch.__version__}")
+    print_raw(generator, options.n, options.seed)
+    generator.sample(200, seed=options.seed + 1)  # warm: tables are built once a process
+    wall, cpu = time.perf_counter(), time.process_time()
+    samples = generator.sample_sequences(options.n, seed=options.seed)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    tally = generator.tally
+    print(f"sampled, decoded, tested   {options.n / wall:8.0f} crystals/s (wall), {options.n / cpu:.0f} (CPU time)")
+    print(f"draws                      {tally.drawn} ({tally.incomplete} incomplete, {tally.colliding} colliding)")
+    print(f"acceptance                 {tally.accepted / tally.drawn:8.3f}")
+    crystals = [sample.crystal for sample in samples]
+    print(f"final validity (CDVAE)     {np.mean([is_valid(crystal) for crystal in crystals]):8.3f}")
+    groups = Counter(sample.sequence.space_group for sample in samples)
+    print(f"share of space group 1     {groups[1] / len(samples):8.3f}")
+    print(f"neutral (smact14)          {np.mean([is_charge_balanced(counts_of(c)) for c in crystals]):8.3f}")
+    structures = [to_pymatgen(crystal) for crystal in crystals]
+    print(f"unique                     {unique_share(structures):8.3f}")
+    if options.data.is_file():
+        compare(crystals, structures, groups, options.data)
+
+
+def print_raw(generator: LatentGenerator, n: int, seed: int) -> None:
+    """Print validity of plain draws from the decoder, without contact rules or drawing apart."""
+    trained = generator.trained
+    rules = MaskRules(trained.packer.vocabulary, trained.packer.catalogue, NO_CONSTRAINTS)
+    rollout = sample_sequences(
+        trained.model.decoder,
+        rules,
+        n,
+        temperatures=trained.temperatures,
+        generator=torch_generator(seed, "raw"),
+    )
+    complete = rollout.complete.nonzero()[:, 0]
+    sequences = [s for s in trained.packer.unpack(rollout.batch.select(complete)) if s is not None]
+    found = contacts(decode_arrays(to_arrays(sequences)))
+    valid = (found.distance >= 0.5) & (found.volume_per_atom >= 0.1)
+    print(f"raw validity (CDVAE)       {valid.sum() / n:8.3f} of all draws ({len(sequences) / n:.3f} complete)")
+    print(f"raw, contact rules         {found.pass_rules(trained.rules).sum() / n:8.3f}")
+
+
+def is_valid(crystal: Crystal) -> bool:
+    return min_distance(crystal) >= 0.5 and crystal.volume >= 0.1
+
+
+def unique_share(structures: list[Structure]) -> float:
+    """Return the share left when of equal structures one is kept."""
+    kept: dict[str, list[Structure]] = defaultdict(list)
+    matcher = _matcher()
+    for structure in structures:
+        same = kept[structure.composition.reduced_formula]
+        if not any(matcher.fit(structure, other) for other in same):
+            same.append(structure)
+    return sum(map(len, kept.values())) / len(structures)
+
+
+def compare(crystals: list[Crystal], structures: list[Structure], groups: Counter[int], table: Path) -> None:
+    """Print novelty and distances of distributions against the training rows."""
+    import pandas as pd
+
+    rows = pd.read_csv(table)
+    train = rows[(rows["split"] == "train") & (rows["n_atoms"] <= 24)]
+    wanted = {reduced_formula(crystal) for crystal in crystals}
+    library: dict[str, list[Structure]] = defaultdict(list)
+    elements: Counter[int] = Counter()
+    for cif, formula in zip(train["cif"], train["formula"], strict=True):
+        composition = _composition(formula)
+        elements.update(composition.keys())
+        if _reduced(composition) in wanted:
+            library[_reduced(composition)].append(to_pymatgen(from_cif(cif)))
+    matcher = _matcher()
+    novel = [
+        not any(matcher.fit(structure, other) for other in library[reduced_formula(crystal)])
+        for crystal, structure in zip(crystals, structures, strict=True)
+    ]
+    print(f"novel (training rows)      {np.mean(novel):8.3f}")
+    new_formula = [not library[reduced_formula(crystal)] for crystal in crystals]
+    print(f"new formula                {np.mean(new_formula):8.3f}")
+    ours = Counter(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
+    print(f"elements, total variation  {total_variation(ours, elements):8.3f}")
+    spread = Counter(int(group) for group in train["spacegroup"])
+    print(f"groups, total variation    {total_variation(groups, spread):8.3f}")
+
+
+def _composition(formula: str) -> dict[int, int]:
+    from matwright.materials.formula import parse_formula
+
+    return parse_formula(formula)
+
+
+def _reduced(composition: dict[int, int]) -> str:
+    from matwright.materials.formula import formula_text
+
+    return formula_text(composition)
+
+
+def total_variation(ours: Counter[int], data: Counter[int]) -> float:
+    """Half the sum of absolute differences of two distributions, 0 (equal) to 1 (apart)."""
+    keys: Iterable[int] = ours.keys() | data.keys()
+    return 0.5 * sum(abs(ours[k] / ours.total() - data[k] / data.total()) for k in keys)
+
+
+def _matcher() -> StructureMatcher:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    return StructureMatcher()
+
+
+if __name__ == "__main__":
+    main()

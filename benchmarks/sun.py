@@ -1,0 +1,386 @@
+"""S.U.N. of generated crystals: stable by two potentials, unique, novel; three generators on one budget.
+
+Each generator proposes n crystals without a target. All are relaxed with CHGNet (batched, in worker processes), and
+their energies above the hull of the Materials Project are taken with CHGNet and with SevenNet-0 at the same geometry
+(MP2020-corrected), each against its own elemental references. Results are appended as they come, so that a second call
+with the same settings goes on where the first one ended. Data: MATWRIGHT_DATA or ../shared/data (novelty reference and
+the parents of ion exchange).
+
+Run as: python benchmarks/sun.py --n 300
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matwright.api.generate import load_generator
+from matwright.data.hull import Hull
+from matwright.data.known import KnownMaterials
+from matwright.data.references import load_references
+from matwright.errors import CalculationError, InputError
+from matwright.evaluation.generation import (
+    Assessed,
+    FormulaKey,
+    MatchSettings,
+    Share,
+    StructureComparison,
+    is_compositionally_valid,
+    is_structurally_valid,
+    share_of_group_one,
+    stable_unique_novel,
+)
+from matwright.generation.baselines.ion_exchange import IonExchange
+from matwright.generation.baselines.substitution import SubstitutionTable
+from matwright.generation.interface import Generator
+from matwright.materials.crystal import Crystal
+from matwright.materials.formula import parse_formula
+from matwright.materials.interop import from_cif, primitive, reduced_formula
+from matwright.physics.thermodynamics import stability
+from matwright.runs import provenance
+
+ROOT = Path(__file__).resolve().parents[1]
+POTENTIALS = ("chgnet", "sevennet-0")
+CHUNK = 12
+MATCH = MatchSettings()
+_worker: dict[str, Any] = {}
+
+
+def main() -> int:
+    """Generate, relax, assess, print."""
+    arguments = _arguments()
+    data = arguments.data
+    if not (data / "mp_crystals.csv.gz").is_file():
+        print(f"{data}/mp_crystals.csv.gz is not there: set MATWRIGHT_DATA", file=sys.stderr)
+        return 2
+    rows = _rows(data)
+    lines = _open(arguments)
+    names = arguments.generators.split(",")
+    for name in names:
+        _generate(name, arguments, lines, rows)
+    _relax(names, arguments, lines)
+    _report(names, arguments, lines, rows)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = os.environ.get("MATWRIGHT_DATA", str(ROOT.parent / "shared" / "data"))
+    parser.add_argument("--n", type=int, default=300, help="crystals a generator")
+    parser.add_argument("--generators", default="mp-generator,random,ion-exchange")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fmax", type=float, default=0.1, help="eV/Å")
+    parser.add_argument("--smax", type=float, default=1.0, help="GPa")
+    parser.add_argument("--max-steps", type=int, default=250)
+    parser.add_argument("--parents", type=int, default=3000, help="training crystals that ion exchange starts from")
+    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--out", type=Path, default=Path("sun.jsonl"), help="results; an existing file is continued")
+    return parser.parse_args()
+
+
+def _rows(data: Path) -> list[dict[str, str]]:
+    with gzip.open(data / "mp_crystals.csv.gz", "rt", encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def _open(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Lines of an earlier call with the same settings; a new file starts with a line of settings."""
+    names = ("seed", "fmax", "smax", "max_steps", "parents")
+    settings = {"kind": "settings", **{name: getattr(arguments, name) for name in names}}
+    if not arguments.out.exists():
+        _append(arguments.out, [settings])
+        return [settings]
+    lines: list[dict[str, Any]] = []
+    for text in arguments.out.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            print("a half-written last line is left out", file=sys.stderr)
+    if not lines or lines[0] != settings:
+        raise SystemExit(f"{arguments.out} holds results of other settings: choose another --out")
+    return lines
+
+
+def _append(path: Path, lines: Sequence[dict[str, Any]]) -> None:
+    with path.open("a", encoding="utf-8") as handle:
+        for line in lines:
+            handle.write(json.dumps(line) + "\n")
+
+
+def _load(name: str, arguments: argparse.Namespace, rows: list[dict[str, str]]) -> Generator:
+    if name != "ion-exchange":
+        return load_generator(name)
+    train = [row for row in rows if row["split"] == "train"]
+    order = np.random.default_rng(arguments.seed).permutation(len(train))[: arguments.parents]
+    crystals, ids = [], []
+    for index in order:
+        try:
+            crystals.append(from_cif(train[index]["cif"]))
+        except InputError:
+            continue
+        ids.append(train[index]["material_id"])
+    return IonExchange.from_crystals(crystals, ids, table=SubstitutionTable.load())
+
+
+def _generate(
+    name: str, arguments: argparse.Namespace, lines: list[dict[str, Any]], rows: list[dict[str, str]]
+) -> None:
+    have = {line["index"] for line in lines if line["kind"] == "candidate" and line["generator"] == name}
+    if have >= set(range(arguments.n)):
+        return
+    generator = _load(name, arguments, rows)
+    start = time.process_time()
+    candidates = generator.sample(arguments.n, seed=arguments.seed)
+    seconds = (time.process_time() - start) / arguments.n
+    print(f"{name}: {arguments.n} crystals, {seconds * 1e3:.1f} ms each", flush=True)
+    new = []
+    for index, candidate in enumerate(candidates):
+        if index not in have:
+            crystal = _smallest(candidate.crystal)
+            line = {"kind": "candidate", "generator": name, "index": index, "crystal": _plain(crystal)}
+            line["structure_valid"] = is_structurally_valid(candidate.crystal)
+            line["composition_valid"] = is_compositionally_valid(candidate.crystal)
+            new.append(line | {"cpu_seconds": seconds})
+    _append(arguments.out, new)
+    lines.extend(new)
+
+
+def _smallest(crystal: Crystal) -> Crystal:
+    try:
+        return primitive(crystal)
+    except CalculationError:
+        return crystal
+
+
+def _plain(crystal: Crystal) -> dict[str, Any]:
+    return {
+        "lattice": crystal.lattice.tolist(),
+        "frac_coords": crystal.frac_coords.tolist(),
+        "numbers": crystal.numbers.tolist(),
+    }
+
+
+def _crystal(plain: dict[str, Any]) -> Crystal:
+    return Crystal(**{name: np.array(value) for name, value in plain.items()})
+
+
+def _relax(names: list[str], arguments: argparse.Namespace, lines: list[dict[str, Any]]) -> None:
+    """Relax and evaluate what has no result yet; generators take turns, so that an early stop is still fair."""
+    done = {(line["generator"], line["index"]) for line in lines if line["kind"] == "result"}
+    jobs = [
+        line
+        for line in lines
+        if line["kind"] == "candidate"
+        and line["generator"] in names
+        and line["index"] < arguments.n
+        and (line["generator"], line["index"]) not in done
+    ]
+    jobs.sort(key=lambda line: (line["index"] // CHUNK, line["generator"], line["index"]))
+    chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
+    if not chunks:
+        return
+    settings = {"fmax": arguments.fmax, "smax": arguments.smax, "max_steps": arguments.max_steps}
+    start = time.perf_counter()
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(arguments.workers, initializer=_start_worker, initargs=(settings,)) as pool:
+        finished = 0
+        for results in pool.imap_unordered(_work, chunks):
+            _append(arguments.out, results)
+            lines.extend(results)
+            finished += len(results)
+            elapsed = time.perf_counter() - start
+            left = elapsed / finished * (len(jobs) - finished)
+            print(f"{finished}/{len(jobs)} relaxed, {elapsed:.0f} s, about {left:.0f} s left", flush=True)
+        pool.close()
+        pool.join()
+
+
+def _start_worker(settings: dict[str, Any]) -> None:
+    import torch
+
+    from matwright.screening.potential import load_potential
+    from matwright.screening.relax import RelaxationSettings
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    _worker["potentials"] = {name: load_potential(name) for name in POTENTIALS}
+    _worker["settings"] = RelaxationSettings(**settings, max_seconds=600.0)
+
+
+def _work(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Results of one chunk: relaxed with the first potential, evaluated with the others."""
+    from matwright.screening.potential import Failure
+    from matwright.screening.relax import relax
+
+    start = time.process_time()
+    first = _worker["potentials"][POTENTIALS[0]]
+    outcomes = relax([_crystal(job["crystal"]) for job in jobs], first, settings=_worker["settings"])
+    relax_seconds = time.process_time() - start
+    results = []
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        line: dict[str, Any] = {"kind": "result", "generator": job["generator"], "index": job["index"]}
+        if isinstance(outcome, Failure):
+            results.append(line | {"failure": outcome.reason})
+            continue
+        line |= {"steps": outcome.steps, "converged": outcome.converged, "crystal": _plain(outcome.crystal)}
+        energies = {POTENTIALS[0]: outcome.energy_per_atom}
+        for name in POTENTIALS[1:]:
+            (point,) = _worker["potentials"][name].evaluate([outcome.crystal])
+            if not isinstance(point, Failure):
+                energies[name] = point.energy / len(outcome.crystal)
+        results.append(line | {"energies": energies})
+    total = time.process_time() - start
+    for line in results:
+        line |= {"relax_cpu_seconds": relax_seconds / len(jobs), "cpu_seconds": total / len(jobs)}
+    return results
+
+
+def _report(
+    names: list[str], arguments: argparse.Namespace, lines: list[dict[str, Any]], rows: list[dict[str, str]]
+) -> None:
+    comparison = StructureComparison(MATCH)
+    known = _Known(rows)
+    _print_settings(arguments, len(rows))
+    summary = {}
+    for name in names:
+        candidates = _of(lines, "candidate", name, arguments.n)
+        results = _of(lines, "result", name, arguments.n)
+        summary[name] = _summary(candidates, results, comparison, known)
+        _print_one(name, summary[name])
+    cpu = sum(line.get("cpu_seconds", 0.0) for line in lines)
+    print(f"\nCPU time of everything in {arguments.out}: {cpu / 60:.1f} minutes")
+    path = arguments.out.with_suffix(".summary.json")
+    path.write_text(json.dumps(summary, indent=1), encoding="utf-8")
+
+
+class _Known:
+    """Known crystals by reduced formula, parsed when they are asked for."""
+
+    def __init__(self, rows: list[dict[str, str]]) -> None:
+        self._texts: dict[FormulaKey, list[str]] = {}
+        for row in rows:
+            key = tuple(sorted(parse_formula(row["formula"]).items()))
+            self._texts.setdefault(key, []).append(row["cif"])
+        self._parsed: dict[FormulaKey, list[Crystal]] = {}
+
+    def __call__(self, key: FormulaKey) -> list[Crystal]:
+        if key not in self._parsed:
+            self._parsed[key] = [from_cif(text) for text in self._texts.get(key, [])]
+        return self._parsed[key]
+
+
+def _of(lines: list[dict[str, Any]], kind: str, name: str, n: int) -> list[dict[str, Any]]:
+    found = [line for line in lines if line["kind"] == kind and line["generator"] == name and line["index"] < n]
+    return sorted(found, key=lambda line: int(line["index"]))
+
+
+def _summary(
+    candidates: list[dict[str, Any]],
+    results: list[dict[str, Any]],
+    comparison: StructureComparison,
+    known: _Known,
+) -> dict[str, Any]:
+    n = len(candidates)
+    crystals = [_crystal(line["crystal"]) for line in candidates]
+    items = [_assessed(line) for line in results]
+    relaxed = [item.crystal for item in items if item.crystal is not None]
+    new = iter(comparison.novel(relaxed, known))
+    novel = [bool(next(new)) if item.crystal is not None else False for item in items]
+    unique = comparison.classes(crystals) == np.arange(n)
+    rows = stable_unique_novel(items, novel, potentials=POTENTIALS, comparison=comparison)
+    steps = [line["steps"] for line in results if "steps" in line]
+    return {
+        "n": n,
+        "structure_valid": _share(sum(line["structure_valid"] for line in candidates), n),
+        "composition_valid": _share(sum(line["composition_valid"] for line in candidates), n),
+        "unique": _share(int(unique.sum()), n),
+        "novel": _share(sum(novel), n),
+        "space_group_1": asdict(share_of_group_one(crystals)),
+        "failed": sum("failure" in line for line in results),
+        "converged": _share(sum(line.get("converged", False) for line in results), n),
+        "mean_atoms": float(np.mean([len(crystal) for crystal in crystals])),
+        "mean_steps": float(np.mean(steps)) if steps else 0.0,
+        "ms_per_crystal_step": 1e3
+        * sum(line["relax_cpu_seconds"] for line in results)
+        / max(1, sum(steps) + len(steps)),
+        "thresholds": [asdict(row) for row in rows],
+    }
+
+
+def _share(count: int, n: int) -> dict[str, int]:
+    return {"count": int(count), "n": n}
+
+
+def _assessed(line: dict[str, Any]) -> Assessed:
+    if "failure" in line:
+        return Assessed(crystal=None, e_above_hull={}, known_system=False)
+    crystal, hull = _crystal(line["crystal"]), Hull.load()
+    above: dict[str, float] = {}
+    for name, energy in line["energies"].items():
+        try:
+            above[name] = stability(crystal, energy, load_references(name), hull).e_above_hull
+        except CalculationError:
+            continue
+    return Assessed(
+        crystal=crystal,
+        e_above_hull=above,
+        known_system=hull.known_system(set(crystal.numbers.tolist())),
+        known_formula=KnownMaterials.load().has_formula(reduced_formula(crystal)),
+    )
+
+
+def _print_settings(arguments: argparse.Namespace, n_known: int) -> None:
+    commit = provenance()["commit"] or "unknown"
+    limits = f"fmax {arguments.fmax} eV/Å, smax {arguments.smax} GPa, at most {arguments.max_steps} steps"
+    matcher = f"StructureMatcher(ltol={MATCH.ltol}, stol={MATCH.stol}, angle_tol={MATCH.angle_tol})"
+    print(f"""
+S.U.N. with {arguments.n} crystals a generator, seed {arguments.seed}; commit {commit}, {platform.machine()}
+relaxed with CHGNet 0.3.0: {limits}, cell free;
+  an unconverged crystal counts with the energy it reached, a failed one as not stable
+stable: within the threshold by CHGNet and by SevenNet-0 (MP2020 corrections) at the CHGNet geometry, each against its
+  own elemental references (fitted on training crystals), above the hull of mp_hull_85014; no noble gas, no element
+  without hull data
+unique, novel: {matcher}; novel against {n_known} crystals of mp_crystals, relaxed
+new composition: not among the {len(KnownMaterials.load().formulas):,} formulas listed in the Materials Project's tables
+random: formulas of known binaries and ternaries with one element swapped, pyxtal, groups 2-230
+ion-exchange: {arguments.parents} training parents, replacements drawn from counts over training pairs of one prototype
+valid: shortest distance 0.5 Å with self-images, volume 0.1 Å³; SMACT with smact14; intervals are 95 % (Wilson)""")
+
+
+def _print_one(name: str, summary: dict[str, Any]) -> None:
+    print(f"\n{name} (n = {summary['n']}, {summary['mean_atoms']:.1f} atoms on average)")
+    for key in ("structure_valid", "composition_valid", "unique", "novel", "space_group_1", "converged"):
+        print(f"  {key:18s} {_percent(summary[key])}")
+    cost = f"{summary['mean_steps']:.1f} steps, {summary['ms_per_crystal_step']:.1f} ms a step"
+    print(f"  failed {summary['failed']}, {cost}")
+    for row in summary["thresholds"]:
+        alone = ", ".join(f"{potential} {_percent(part)}" for potential, part in row["stable_by"].items())
+        both = f"stable by both {_percent(row['stable'])}"
+        print(f"  ≤ {row['threshold']:4.2f} eV/atom: S.U.N. {_percent(row['sun'])}; {both}")
+        print(f"      alone: {alone}")
+        print(f"      S.U.N. with a composition not listed in the Materials Project {_percent(row['sun_new_formula'])}")
+        print(f"      S.U.N. in systems without any known compound {_percent(row['sun_empty_system'])}")
+
+
+def _percent(part: dict[str, int]) -> str:
+    share = Share(**part)
+    low, high = share.interval
+    return f"{100 * share.value:5.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Join the tables that the shipped predictor `mp-crystal` learns from into one, with one split by formula.
+
+    python scripts/build_predictor_table.py predictor.csv.gz
+
+Reads `mp_crystals.csv.gz` (Materials Project: formation energy, band gap; its split is kept), `aflow_crystals.csv.gz`
+and `elastic_tensors.csv.gz` (AFLOW AEL and de Jong 2015: bulk and shear modulus) from the folder MATWRIGHT_DATA
+(default ../shared/data). A crystal from AFLOW or de Jong goes to the part that its formula has in `mp_crystals`, and
+where it is not there to a part decided by a hash of its formula; so no formula lies in two parts. Moduli that are not
+positive or above 1,000 GPa are left out as missing, and their number is printed.
+
+Then, the shipped model is
+
+    matwright train predictor.csv.gz --structure cif --split-column split --target formation_energy_per_atom:eV/atom \
+      --target band_gap:eV --target bulk_modulus:GPa --target shear_modulus:GPa --ensemble 2 --minutes 20 --out RUN
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+DATA = Path(os.environ.get("MATWRIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+TARGETS = ["formation_energy_per_atom", "band_gap", "bulk_modulus", "shear_modulus"]
+MAX_MODULUS = 1000.0  # GPa, above diamond's shear and twice its bulk modulus
+
+
+def main() -> None:
+    """Write the joined table to the path given."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: build_predictor_table.py OUT.csv.gz")
+    known = pd.read_csv(DATA / "mp_crystals.csv.gz")
+    known["key"] = [formula_key(text) for text in known.cif]
+    parts = dict(zip(known.key, known.split, strict=True))
+    frames = [known.rename(columns={"material_id": "id"}), _aflow(), _de_jong()]
+    table = pd.concat(frames, ignore_index=True)
+    table["split"] = [parts.get(key) or part_of(key) for key in table.key]
+    print(table.groupby(["source", "split"])[TARGETS].count())
+    table[["id", "source", "cif", *TARGETS, "split"]].to_csv(sys.argv[1], index=False)
+
+
+def formula_key(cif: str) -> str:
+    """Return the reduced formula of a CIF, its elements in one fixed order."""
+    from pymatgen.core import Composition  # heavy: only the parsing needs it
+
+    line = next(line for line in cif.splitlines() if line.startswith("_chemical_formula_sum"))
+    return Composition(line.split(maxsplit=1)[1].strip(" '\"")).reduced_formula
+
+
+def part_of(key: str) -> str:
+    """Return the part of a formula that the first table does not hold: 80 % train, 10 % val, 10 % test."""
+    draw = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10
+    return {8: "val", 9: "test"}.get(draw, "train")
+
+
+def _aflow() -> pd.DataFrame:
+    table = pd.read_csv(DATA / "aflow_crystals.csv.gz")
+    table["id"] = [f"aflow-{index}" for index in table.index]
+    return _moduli(table, "aflow")
+
+
+def _de_jong() -> pd.DataFrame:
+    from pymatgen.io.vasp import Poscar  # heavy: behind its door
+
+    table = pd.read_csv(DATA / "elastic_tensors.csv.gz", skiprows=1)
+    table = table.rename(columns={"K_VRH": "bulk_modulus", "G_VRH": "shear_modulus"})
+    table["id"] = [f"dejong-{name}" for name in table.material_id]
+    table["cif"] = [Poscar.from_str(text).structure.to(fmt="cif") for text in table.poscar]
+    return _moduli(table, "dejong2015")
+
+
+def _moduli(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    for name in ("bulk_modulus", "shear_modulus"):
+        possible = table[name].between(0, MAX_MODULUS, inclusive="neither")
+        print(f"{source}: {int((~possible).sum())} values of {name} left out")
+        table[name] = table[name].where(possible)
+    table["key"], table["source"] = [formula_key(text) for text in table.cif], source
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The verbs of matwright: the one place where its parts are put together."""

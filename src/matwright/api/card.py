@@ -1,0 +1,88 @@
+"""The model card: what a trained model is, what it was trained on, how good it is, and where it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matwright.materials.properties import PropertySpec
+
+CARD_FILE = "card.md"
+
+
+def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any]) -> str:
+    """Return the card as Markdown from the facts that `model.json` keeps (see `train`)."""
+    data, split, fit = facts["data"], facts["split"], facts["fit"]
+    counts = ", ".join(f"{part} {count}" for part, count in split["counts"].items())
+    lines = [
+        f"# {name}",
+        "",
+        f"Predicts {', '.join(_title(spec) for spec in specs)} of crystals. GEM-PPM, {facts['members']} "
+        f"member{'s' if facts['members'] > 1 else ''} of {facts['parameters']:,} weights.",
+        "",
+        "## Data",
+        "",
+        f"- Source: {data['file']}, {data['records']:,} records used, {data['rejected']:,} rejected.",
+        f"- Content hash: `{data['hash']}`",
+        f"- Split: {split['method']}; {counts}.",
+        *([f"- Origin: {data['origin']}"] if data.get("origin") else []),
+        "",
+        "## Training",
+        "",
+        f"- Protocol: {fit['protocol']} ({fit['note']}); loss {fit['loss']}; seed {facts['seed']}.",
+        f"- Budget: {_budget(fit)}; {fit['cpu_seconds']:,.0f} CPU seconds in all, "
+        f"{fit['records_per_second']:,.0f} graphs a CPU second.",
+        f"- Made by matwright {facts['version']}, commit {facts['commit'] or 'unknown'}, on {facts['platform']}.",
+        "",
+    ]
+    for part, title in (
+        ("test", "Errors on the test part"),
+        ("validation", "Errors on the validation part, to which the intervals were fitted"),
+    ):
+        if part in facts["metrics"]:
+            lines += [f"## {title}", "", *_table(facts["metrics"][part]), ""]
+    return "\n".join([*lines, "## Limits", "", *_limits(facts), ""])
+
+
+def _title(spec: PropertySpec) -> str:
+    return f"{spec.name} ({'classes ' + ', '.join(spec.classes) if spec.classes else spec.unit})"
+
+
+def _budget(fit: Mapping[str, Any]) -> str:
+    return f"{fit['epochs']} epochs a member" if fit["epochs"] else f"{fit['minutes']:g} CPU minutes a member"
+
+
+def _table(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = [
+        "| property | n | MAE | RMSE | R² | MAE of the mean | coverage at 50 / 90 / 95 % | Spearman(error, σ) |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    classes = []
+    for name, report in reports.items():
+        if "accuracy" in report:
+            auc = "" if report["auc"] is None else f", area under ROC {report['auc']:.3f}"
+            classes.append(
+                f"- {name}: n {report['n']}, accuracy {report['accuracy']:.3f}, balanced "
+                f"{report['balanced_accuracy']:.3f}, NLL {report['nll']:.3f}{auc}"
+            )
+            continue
+        coverage = " / ".join(f"{100 * share:.1f}" for share in report["coverage"].values())
+        spearman = "" if report["spearman"] is None else f"{report['spearman']:.2f}"
+        lines.append(
+            f"| {name} ({report['unit']}) | {report['n']} | {report['mae']:.4g} | {report['rmse']:.4g} | "
+            f"{report['r2']:.3f} | {report['mae_of_mean']:.4g} | {coverage} | {spearman} |"
+        )
+    return [*(lines if len(lines) > 2 else []), *classes]
+
+
+def _limits(facts: Mapping[str, Any]) -> list[str]:
+    elements = facts["data"]["elements"]
+    return [
+        f"- Trained on crystals of {facts['data']['smallest']} to {facts['data']['largest']} atoms with "
+        f"{len(elements)} elements ({', '.join(elements)}); other elements and far larger cells are out of domain.",
+        "- The values repeat the method and level of theory of the data, with its errors.",
+        "- The split decides what the errors mean: materials unlike the data are predicted worse than the test part; "
+        "a domain score near 1 marks them.",
+        "- Intervals keep their nominal coverage on materials like the validation part, not on others.",
+        *(f"- {limit}" for limit in facts.get("limits", ())),
+    ]

@@ -1,0 +1,98 @@
+"""The rungs themselves: what is measured on a candidate, which verdicts follow, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+
+from matwright import __version__
+from matwright.api.design import result
+from matwright.api.design.records import Measurement, Rung
+from matwright.materials.crystal import Crystal
+from matwright.materials.target import Target
+from matwright.screening.cascade import apply_rules
+from matwright.screening.thresholds import Thresholds
+from matwright.screening.verdict import Verdict
+
+
+def judged(
+    name: str,
+    verdicts: Sequence[Verdict],
+    measurements: Sequence[Measurement] = (),
+    *,
+    code: str = "matwright",
+    version: str = __version__,
+    seconds: float = 0.0,
+) -> Rung:
+    """A rung that passes when all verdicts do; its reason is that of the first one that does not."""
+    failed = next((verdict for verdict in verdicts if not verdict.passed), None)
+    return Rung(
+        name=name,
+        passed=failed is None,
+        reason="" if failed is None else failed.reason,
+        verdicts=tuple(verdicts),
+        measurements=tuple(measurements),
+        code=code,
+        version=version,
+        seconds=seconds,
+    )
+
+
+def broken(
+    name: str, reason: str, *, code: str = "matwright", version: str = __version__, seconds: float = 0.0
+) -> Rung:
+    """A rung that could not be climbed because the calculation failed."""
+    return Rung(name=name, passed=False, reason=reason, code=code, version=version, seconds=seconds)
+
+
+def rules_rung(crystal: Crystal, thresholds: Thresholds) -> Rung:
+    """All rules of the cascade up to the first that fails."""
+    verdicts = apply_rules(crystal, thresholds)
+    return judged(result.RULES, verdicts, seconds=sum(verdict.seconds for verdict in verdicts))
+
+
+def duplicate_verdict(rule: str, twin: str | None) -> Verdict:
+    """1 equal structure found against 0 allowed."""
+    found = 0.0 if twin is None else 1.0
+    reason = "" if twin is None else f"same structure as {twin}"
+    return Verdict(rule=rule, residual=found, value=found, threshold=0.0, unit="1", passed=twin is None, reason=reason)
+
+
+def target_verdicts(targets: Sequence[Target], measurements: Sequence[Measurement]) -> list[Verdict]:
+    """One verdict a demand: it fails when the whole interval misses the target.
+
+    The residual is the distance between interval and target; the threshold is the target's bound on that side. An exact
+    measurement is an interval of no width. Objectives never reject.
+    """
+    by_name = {measurement.name: measurement for measurement in measurements}
+    return [
+        _target_verdict(target, by_name[target.name])
+        for target in targets
+        if not target.is_objective and target.name in by_name
+    ]
+
+
+def _target_verdict(target: Target, measured: Measurement) -> Verdict:
+    value = measured.value if measured.value is not None else float("nan")
+    low = measured.lower if measured.lower is not None else value
+    high = measured.upper if measured.upper is not None else value
+    below = max(target.lower - high, 0.0) if target.lower is not None else 0.0
+    above = max(low - target.upper, 0.0) if target.upper is not None else 0.0
+    residual = below + above
+    bound = target.upper if above > 0 or target.lower is None else target.lower
+    passed = residual == 0.0 and not isnan(value)
+    reason = ""
+    if not passed:
+        spread = f" ({low:.4g}..{high:.4g})" if low != high else ""
+        side = "above" if above > 0 else "below"
+        unit = "" if target.unit == "1" else f" {target.unit}"
+        reason = f"{target.name} {value:.4g}{spread}{unit} lies {side} {bound:.4g}{unit}"
+    return Verdict(
+        rule=f"target:{target.name}",
+        residual=residual,
+        value=value,
+        threshold=bound if bound is not None else float("nan"),
+        unit=target.unit,
+        passed=passed,
+        reason=reason,
+    )

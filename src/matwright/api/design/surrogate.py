@@ -1,0 +1,136 @@
+"""Properties of many candidates from one or several property models, each with interval and domain score."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from statistics import NormalDist
+from typing import Protocol, final
+
+import numpy as np
+
+from matwright.api.design.records import Measurement
+from matwright.api.design.stability import shifted
+from matwright.data.hull import Hull
+from matwright.errors import CalculationError, InputError
+from matwright.materials.crystal import Crystal
+from matwright.materials.properties import KNOWN_PROPERTIES, PropertySpec
+from matwright.materials.target import Target
+from matwright.models.interface import Prediction
+from matwright.physics import geometry
+
+FORMATION_ENERGY = "formation_energy_per_atom"
+HULL_DISTANCE = "e_above_hull"
+DOMAIN = "domain_score"
+
+MEASURED_EXACTLY: Mapping[str, Callable[[Crystal], float]] = {
+    "density": geometry.density,
+    "volume_per_atom": geometry.volume_per_atom,
+}
+"""Properties that follow from the structure alone and need no model."""
+
+
+class Predictor(Protocol):
+    """What a design run asks of a property model."""
+
+    @property
+    def specs(self) -> Mapping[str, PropertySpec]:
+        """The properties it predicts, by name."""
+        ...
+
+    def predict(self, crystals: Sequence[Crystal]) -> Mapping[str, Prediction]:
+        """Each property for n crystals."""
+        ...
+
+
+@final
+class Surrogates:
+    """Several property models as one: a property comes from the first model that predicts it.
+
+    Args:
+        predictors: by name, in order of preference.
+        hull: turns a predicted formation energy into an energy above the hull.
+    """
+
+    def __init__(self, predictors: Mapping[str, Predictor], hull: Hull) -> None:
+        self._predictors = dict(predictors)
+        self._hull = hull
+        self.source: dict[str, str] = {}
+        for name, predictor in self._predictors.items():
+            for predicted in predictor.specs:
+                self.source.setdefault(predicted, name)
+
+    def check(self, targets: Sequence[Target]) -> None:
+        """Make sure that every target can be predicted.
+
+        Raises:
+            InputError: one cannot; the message says what can, and the command that trains a model for it.
+        """
+        for target in targets:
+            if target.name in self.source or target.name in MEASURED_EXACTLY or target.name == HULL_DISTANCE:
+                continue
+            unit = KNOWN_PROPERTIES[target.name].unit
+            raise InputError(
+                f"no model here predicts {target.name} ({', '.join(self._predictors)} know {', '.join(self.source)}); "
+                f"train one with `matwright train TABLE.csv --structure cif --target {target.name}:{unit} "
+                "--out my-model` and give it with --model my-model --model mp-crystal"
+            )
+
+    def measure(self, crystals: Sequence[Crystal]) -> list[tuple[Measurement, ...] | CalculationError]:
+        """For each crystal its predicted properties, energy above hull, exact properties and domain score.
+
+        A crystal that a model cannot treat gives the error that says so.
+        """
+        if not crystals:
+            return []
+        try:
+            return list(self._measure_all(crystals))
+        except (CalculationError, InputError) as error:
+            if len(crystals) == 1:
+                return [CalculationError(str(error))]
+            return [result for crystal in crystals for result in self.measure([crystal])]
+
+    def _measure_all(self, crystals: Sequence[Crystal]) -> list[tuple[Measurement, ...]]:
+        predictions: dict[str, Prediction] = {}
+        for name, predictor in self._predictors.items():
+            wanted = [predicted for predicted, source in self.source.items() if source == name]
+            found = predictor.predict(crystals) if wanted else {}
+            predictions |= {predicted: found[predicted] for predicted in wanted}
+        rows: list[tuple[Measurement, ...]] = []
+        for index, crystal in enumerate(crystals):
+            row = [_measurement(prediction, index) for prediction in predictions.values()]
+            row += self._hull_distance(crystal, row)
+            row += [
+                Measurement(name=name, value=measure(crystal), unit=KNOWN_PROPERTIES[name].unit)
+                for name, measure in MEASURED_EXACTLY.items()
+            ]
+            strangest = max((float(p.domain_score[index]) for p in predictions.values()), default=float("nan"))
+            if np.isfinite(strangest):
+                row.append(Measurement(name=DOMAIN, value=strangest, unit="1"))
+            rows.append(tuple(row))
+        return rows
+
+    def _hull_distance(self, crystal: Crystal, row: Sequence[Measurement]) -> list[Measurement]:
+        formation = next((m for m in row if m.name == FORMATION_ENERGY), None)
+        if formation is None:
+            return []
+        return [shifted(formation, self._hull.hull_energy(Counter(int(number) for number in crystal.numbers)))]
+
+
+def _measurement(prediction: Prediction, index: int) -> Measurement:
+    """The prediction of one crystal; a model without calibration gives its normal interval instead."""
+    value = float(prediction.mean[index])
+    if not np.isfinite(value):
+        raise CalculationError(f"the predicted {prediction.spec.name} is not a finite number")
+    lower, upper = float(prediction.lower[index]), float(prediction.upper[index])
+    if not np.isfinite([lower, upper]).all():
+        half = NormalDist().inv_cdf(0.5 + prediction.level / 2) * float(prediction.std[index])
+        lower, upper = value - half, value + half
+    return Measurement(
+        name=prediction.spec.name,
+        value=value,
+        unit=prediction.spec.unit,
+        lower=lower,
+        upper=upper,
+        level=prediction.level,
+    )

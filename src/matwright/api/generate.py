@@ -1,0 +1,258 @@
+"""The verbs around generators: load one, train one, propose crystals with their symmetry."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from matwright.errors import InputError
+from matwright.generation.interface import Candidate, Generator
+from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
+from matwright.progress import Progress, silent
+from matwright.serialization import atomic_write_text
+
+if TYPE_CHECKING:
+    from matwright.generation.checkpoint import TrainedGenerator
+    from matwright.generation.decoder import DecoderConfig
+    from matwright.generation.fit import EpochReport, FitConfig
+    from matwright.generation.wyckoff import SymmetrySequence
+
+SHIPPED_GENERATOR = "mp-generator"
+_SHIPPED = Path(__file__).resolve().parent.parent / "shipped"
+
+
+def load_generator(name_or_path: str | Path) -> Generator:
+    """A generator by name ("mp-generator", "random", "ion-exchange") or from a folder that `train_generator` wrote.
+
+    Raises:
+        InputError: there is no generator of that name and no such folder.
+    """
+    name = str(name_or_path)
+    if name in _BASELINES:
+        return _BASELINES[name]()
+    folder = _SHIPPED / name if name == SHIPPED_GENERATOR else Path(name_or_path)
+    if not (folder / "model.json").is_file():
+        known = ", ".join([SHIPPED_GENERATOR, *_BASELINES])
+        raise InputError(f"there is no generator {name!r}: known are {known}, or the folder of a trained one")
+    from matwright.generation.checkpoint import load_trained  # heavy (torch): behind its door
+    from matwright.generation.latent import LatentGenerator
+
+    return LatentGenerator(load_trained(folder))
+
+
+def _random() -> Generator:
+    from matwright.generation.baselines.random_symmetric import RandomSymmetric  # heavy: behind its door
+
+    return RandomSymmetric.load()
+
+
+def _ion_exchange() -> Generator:
+    from matwright.generation.baselines.ion_exchange import IonExchange  # heavy: behind its door
+
+    return IonExchange.load()
+
+
+_BASELINES: Mapping[str, Callable[[], Generator]] = {"random": _random, "ion-exchange": _ion_exchange}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A candidate with its symmetry-true sequence (None where no symmetry could be found)."""
+
+    candidate: Candidate
+    sequence: SymmetrySequence | None
+
+
+def propose(
+    generator: Generator,
+    n: int,
+    *,
+    constraints: Constraints = NO_CONSTRAINTS,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[Proposal]:
+    """Candidates of any generator, n of them, each with its sequence.
+
+    Raises:
+        InputError: the constraints contradict each other or what the generator has learned.
+    """
+    from matwright.generation.corpus import encode_or_none  # heavy (torch, moyopy): behind its door
+    from matwright.generation.interface import Provenance
+    from matwright.generation.latent import LatentGenerator
+
+    listener = progress or silent()
+    listener.start("sampling crystals", n)
+    if isinstance(generator, LatentGenerator):  # knows its sequences, no symmetry search needed
+        samples = generator.sample_sequences(n, constraints=constraints, seed=seed)
+        listener.advance(n)
+        listener.finish()
+        return [
+            Proposal(
+                candidate=Candidate(
+                    crystal=sample.crystal, provenance=Provenance(generator=generator.name, seed=seed, index=index)
+                ),
+                sequence=sample.sequence,
+            )
+            for index, sample in enumerate(samples)
+        ]
+    candidates = generator.sample(n, constraints=constraints, seed=seed)
+    proposals = []
+    for candidate in candidates:
+        proposals.append(Proposal(candidate=candidate, sequence=encode_or_none(candidate.crystal)))
+        listener.advance()
+    listener.finish()
+    return proposals
+
+
+def generate_folder(
+    name: str,
+    n: int,
+    *,
+    out: Path,
+    constraints: Constraints = NO_CONSTRAINTS,
+    seed: int = 0,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> int:
+    """Write n candidates into a new folder: cifs/, candidates.csv and run.json; the number written comes back.
+
+    A resumed run draws the same candidates again (the seed decides them) and writes the files that are missing.
+
+    Raises:
+        InputError: the generator is unknown, the constraints contradict each other, or the folder holds something
+            else; nothing is overwritten.
+    """
+    from matwright.runs import RunFolder
+
+    if n < 1:
+        raise InputError(f"the number of crystals must be at least 1, found {n}")
+    listener = progress or silent()
+    generator = load_generator(name)
+    settings = {"generator": name, "n": n, "constraints": constraints}
+    generator.sample(0, constraints=constraints, seed=seed)  # refuses contradictions before a folder is made
+    if resume:
+        run = RunFolder.open_for_resume(out, kind="generate", settings=settings, seed=seed)
+    else:
+        run = RunFolder.create(out, kind="generate", settings=settings, seed=seed)
+    proposals = propose(generator, n, constraints=constraints, seed=seed, progress=listener)
+    listener.start("writing files", n)
+    rows = []
+    for proposal in proposals:
+        row, cif = _written(proposal)
+        path = run.file("cifs", f"{row['id']}.cif")
+        if not path.exists():
+            atomic_write_text(path, cif)
+        rows.append(row)
+        listener.advance()
+    atomic_write_text(run.file("candidates.csv"), _table(rows))
+    listener.finish()
+    run.finish({"candidates": len(rows)})
+    return len(rows)
+
+
+def _written(proposal: Proposal) -> tuple[dict[str, object], str]:
+    """The row of candidates.csv and the CIF of one proposal."""
+    from matwright.generation.sequence_cif import sequence_to_cif
+    from matwright.materials.interop import reduced_formula, to_cif
+
+    candidate, sequence = proposal.candidate, proposal.sequence
+    crystal, made = candidate.crystal, candidate.provenance
+    row = {
+        "id": f"{made.generator}-{made.seed}-{made.index:06d}",
+        "formula": reduced_formula(crystal),
+        "space_group": sequence.space_group if sequence is not None else 1,
+        "n_atoms": len(crystal),
+        "volume_per_atom_A3": round(crystal.volume / len(crystal), 4),
+        "generator": made.generator,
+        "seed": made.seed,
+        "index": made.index,
+        "parents": " ".join(made.parents),
+    }
+    return row, sequence_to_cif(sequence) if sequence is not None else to_cif(crystal)
+
+
+def _table(rows: Sequence[Mapping[str, object]]) -> str:
+    """The rows as CSV text."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def train_generator(
+    train: Sequence[SymmetrySequence],
+    valid: Sequence[SymmetrySequence],
+    *,
+    out: Path,
+    name: str,
+    decoder: DecoderConfig | None = None,
+    fit: FitConfig | None = None,
+    max_atoms: int = 24,
+    data: Mapping[str, Any] | None = None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> TrainedGenerator:
+    """Train a generator on sequences and write it to the existing folder `out`; `load_generator(out)` reads it.
+
+    Args:
+        train, valid: sequences of the two parts (see `generation.corpus.encode_all`).
+        out: folder of `model.json` and `model.safetensors`.
+        name: what stands in the provenance of its candidates.
+        decoder, fit: sizes and training settings; None takes the defaults.
+        max_atoms: largest primitive cell it learns and writes.
+        data: where the sequences come from, kept in the model's record.
+        on_epoch: told after each epoch.
+
+    Raises:
+        InputError: a part has no sequence of that size.
+    """
+    import torch  # heavy: behind its door
+
+    from matwright.generation.autoencoder import SequenceAutoencoder
+    from matwright.generation.checkpoint import TrainedGenerator, save_generator
+    from matwright.generation.contacts import ContactRules
+    from matwright.generation.corpus import build_corpus
+    from matwright.generation.decoder import DecoderConfig
+    from matwright.generation.encoder import EncoderConfig
+    from matwright.generation.fit import FitConfig, fit_autoencoder
+    from matwright.generation.sampler import Temperatures
+
+    decoder, fit = decoder or DecoderConfig(), fit or FitConfig()
+    corpus = build_corpus(train, valid, max_atoms=max_atoms)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(fit.seed)
+        model = SequenceAutoencoder(
+            decoder=decoder,
+            encoder=EncoderConfig(latent=decoder.latent),
+            vocabulary=corpus.packer.vocabulary,
+            catalogue=corpus.packer.catalogue,
+        )
+    reports: list[EpochReport] = []
+
+    def record(report: EpochReport) -> None:
+        reports.append(report)
+        if on_epoch is not None:
+            on_epoch(report)
+
+    fit_autoencoder(model, corpus.train, corpus.valid, fit, on_epoch=record)
+    last = reports[-1]
+    facts = {
+        "data": dict(data or {}),
+        "n_train": len(corpus.train),
+        "n_valid": len(corpus.valid),
+        "fit": asdict(fit),
+        "epochs": last.epoch,
+        "seconds": last.seconds,
+        "held_out_nats": {**last.valid, "bound": last.bound},
+        "active_units": last.active_units,
+    }
+    trained = TrainedGenerator(
+        name=name, model=model, packer=corpus.packer, temperatures=Temperatures(), rules=ContactRules(), record=facts
+    )
+    save_generator(trained, out)
+    return trained

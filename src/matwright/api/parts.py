@@ -1,0 +1,186 @@
+"""Which records train, validate and test: by a column of the source or by a rule, with a check for leakage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import final
+
+import numpy as np
+
+from matwright.api.assessment import Parts
+from matwright.data.groups import GroupKind, packed_keys, row_key
+from matwright.data.record import RawRow
+from matwright.data.sources import Source
+from matwright.data.splits import (
+    DEFAULT_FRACTIONS,
+    assign_parts,
+    check_leakage,
+    given_parts,
+    part_indices,
+)
+from matwright.errors import InputError
+from matwright.graphs.store import GraphStore
+from matwright.graphs.workers import ordered_map
+from matwright.progress import Progress, silent
+
+CHUNK = 256  # records read together
+
+
+@final
+class SplitMethod(StrEnum):
+    """COLUMN follows the source; the others keep what is alike together: nothing, formulas, systems, prototypes."""
+
+    COLUMN = "column"
+    RANDOM = "random"
+    FORMULA = "formula"
+    SYSTEM = "system"
+    PROTOTYPE = "prototype"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSettings:
+    """How the data are divided.
+
+    Attributes:
+        method: see `SplitMethod`.
+        column: of the source, for COLUMN.
+        fractions: shares of train, validation and test, for the other methods.
+        refuse_leakage: stop when a formula stands in two parts, instead of a warning.
+    """
+
+    method: SplitMethod = SplitMethod.FORMULA
+    column: str | None = None
+    fractions: tuple[float, float, float] = DEFAULT_FRACTIONS
+    refuse_leakage: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.method is SplitMethod.COLUMN) != (self.column is not None):
+            raise InputError("give either a split column or a split method, not both")
+
+    def describe(self) -> str:
+        """Return the split in words, for the card."""
+        if self.method is SplitMethod.COLUMN:
+            return f"as given by column {self.column!r}"
+        shares = " / ".join(f"{100 * share:g}" for share in self.fractions)
+        return f"by {self.method.value}, {shares} %"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenParts:
+    """The parts and what the leakage check found ("" where it found nothing)."""
+
+    parts: Parts
+    leakage: str
+
+
+def split_settings(method: str | None, column: str | None, *, refuse_leakage: bool = False) -> SplitSettings:
+    """Return the split that the user's words mean: a method, a column, or by formula where there is neither.
+
+    Raises:
+        InputError: both are given, or there is no such method.
+    """
+    if column is not None:
+        if method is not None:
+            raise InputError("give either a split column or a split method, not both")
+        return SplitSettings(method=SplitMethod.COLUMN, column=column, refuse_leakage=refuse_leakage)
+    rules = [rule.value for rule in SplitMethod if rule is not SplitMethod.COLUMN]
+    if method is not None and method not in rules:
+        raise InputError(f"a split method is one of {', '.join(rules)}, found {method!r}")
+    return SplitSettings(method=SplitMethod(method or SplitMethod.FORMULA), refuse_leakage=refuse_leakage)
+
+
+def choose_parts(
+    store: GraphStore,
+    source: Source,
+    split: SplitSettings,
+    *,
+    seed: int,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> ChosenParts:
+    """Divide the records of a store.
+
+    Where a column names no validation part, a tenth of the training formulas becomes it. Leakage is looked for by
+    formula; formulas in two parts are expected of a random split and of one by prototype.
+
+    Args:
+        store: the records.
+        source: what the store was built from; read again where structures decide.
+        split: the rule.
+        seed: decides which groups go where.
+        workers: processes that read structures.
+        progress: told of each structure read.
+
+    Raises:
+        InputError: the column names other parts than train, val and test, a part that is needed is empty, or the
+            split leaks and that is to be refused.
+    """
+    ids, formulas = store.ids, _packed(store, GroupKind.FORMULA)
+    if split.method is SplitMethod.COLUMN:
+        names = given_parts(store.parts.tolist(), formulas, seed=seed)
+    else:
+        keys = _keys(store, source, split.method, ids, formulas, workers, progress or silent())
+        names = assign_parts(keys, fractions=split.fractions, seed=seed)
+    found = check_leakage(ids, names, {"formula": formulas}, allow=not split.refuse_leakage)
+    indices = part_indices(names)
+    for part in ("train", "val"):
+        if len(indices[part]) == 0:
+            raise InputError(f"the split leaves no record in {part!r}; training needs both train and val")
+    parts = Parts(train=indices["train"], validation=indices["val"], test=indices["test"])
+    return ChosenParts(parts=parts, leakage="; ".join(map(str, found)))
+
+
+def _keys(
+    store: GraphStore,
+    source: Source,
+    method: SplitMethod,
+    ids: Sequence[str],
+    formulas: Sequence[str],
+    workers: int,
+    progress: Progress,
+) -> Sequence[str]:
+    """Return the group of each record: groups stay together."""
+    if method is SplitMethod.RANDOM:
+        return [f"{place} {name}" for place, name in enumerate(ids)]
+    if method is SplitMethod.FORMULA:
+        return formulas
+    if method is SplitMethod.SYSTEM:
+        return _packed(store, GroupKind.SYSTEM)
+    return _prototypes(store, source, workers, progress)
+
+
+def _packed(store: GraphStore, kind: GroupKind) -> list[str]:
+    keys: list[str] = []
+    for start in range(0, len(store), CHUNK):
+        batch = store.batch(np.arange(start, min(start + CHUNK, len(store))))
+        keys += packed_keys(batch.numbers.numpy(), batch.counts.numpy(), kind)
+    return keys
+
+
+def _prototypes(store: GraphStore, source: Source, workers: int, progress: Progress) -> list[str]:
+    """Return the prototype of each record; the source is read again, because a graph does not hold its symmetry."""
+    progress.start("prototypes", len(store))
+    left_out = {(row.file, row.number) for row in store.rejections()}
+    rows = (row for row in source.rows() if (row.file, row.number) not in left_out)
+    keys: list[str] = []
+    for _, some in ordered_map(_chunk_keys, _chunks(rows), workers):
+        keys += some
+        progress.advance(len(some))
+    progress.finish()
+    if len(keys) != len(store):
+        raise InputError(f"{source.path} changed while it was read; run again")
+    return keys
+
+
+def _chunks(rows: Iterator[RawRow]) -> Iterator[list[RawRow]]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
+
+
+def _chunk_keys(rows: list[RawRow]) -> list[str]:
+    return [row_key(row, GroupKind.PROTOTYPE) for row in rows]

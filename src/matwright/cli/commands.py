@@ -1,0 +1,62 @@
+"""The table of commands: what `matwright --help` shows without loading any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command: the function `name` of the module `matwright.cli.<name>`.
+
+    Attributes:
+        name: the word on the command line.
+        summary: one line for `matwright --help`.
+        example: arguments that stand at the end of the command's help; they must parse.
+        resumes: whether the command has `--resume`.
+    """
+
+    name: str
+    summary: str
+    example: str
+    resumes: bool = False
+
+
+COMMANDS = (
+    Command(
+        name="train",
+        summary="Train a property model on a table of structures.",
+        example=(
+            "matwright train crystals.csv --structure cif --target formation_energy_per_atom:eV/atom "
+            "--out my-model --minutes 10"
+        ),
+        resumes=True,
+    ),
+    Command(
+        name="predict",
+        summary="Predict properties of structure files, each with its interval and domain score.",
+        example="matwright predict mp-crystal NaCl.cif Si.vasp --out predictions.csv",
+    ),
+    Command(
+        name="info",
+        summary="List the shipped models, or show what one model is, knows and was tested on.",
+        example="matwright info mp-crystal",
+    ),
+    Command(
+        name="generate",
+        summary="Propose new crystals that satisfy the given elements, formula and symmetry.",
+        example="matwright generate mp-generator -n 100 --elements Li,P,S,O --seed 0 --out proposals",
+        resumes=True,
+    ),
+    Command(
+        name="design",
+        summary="Go from wanted properties to a ranked short list of relaxed candidates with evidence.",
+        example=(
+            'matwright design --target "bulk_modulus>=200 GPa" --minimise e_above_hull --exclude Pb,Cd,Hg '
+            "--budget 200 --out hard-materials"
+        ),
+        resumes=True,
+    ),
+)

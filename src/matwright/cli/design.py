@@ -1,0 +1,145 @@
+"""`matwright design`: from wanted properties to a ranked short list of candidates with evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from matwright.errors import InputError
+
+if TYPE_CHECKING:
+    from matwright.api.design import DesignResult
+    from matwright.screening.thresholds import Thresholds
+
+
+def design(
+    out: Annotated[Path, typer.Option(help="New folder for the results.")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help='A demand, for instance "bulk_modulus>=200 GPa" or "band_gap=1.5±0.3 eV"; may be repeated.'),
+    ] = None,
+    minimise: Annotated[
+        list[str] | None, typer.Option("--minimise", "--minimize", help="A property to bring down; may be repeated.")
+    ] = None,
+    maximise: Annotated[
+        list[str] | None, typer.Option("--maximise", "--maximize", help="A property to bring up; may be repeated.")
+    ] = None,
+    elements: Annotated[str | None, typer.Option(help='Only these elements, for instance "Li,P,S,O".')] = None,
+    require: Annotated[str | None, typer.Option(help="Elements that every candidate must hold.")] = None,
+    exclude: Annotated[str | None, typer.Option(help='Never these elements, for instance "Pb,Cd,Hg".')] = None,
+    formula: Annotated[str | None, typer.Option(help='Only this composition, for instance "LiFePO4".')] = None,
+    space_group: Annotated[
+        list[int] | None, typer.Option(help="Only this space group (1..230); may be repeated.")
+    ] = None,
+    max_atoms: Annotated[int, typer.Option(help="Largest number of atoms in the primitive cell.", min=1)] = 20,
+    budget: Annotated[int, typer.Option(help="Candidates that are relaxed, the dear step.", min=1)] = 200,
+    pool: Annotated[
+        int | None, typer.Option(help="Candidates that are generated [default: 50 per relaxed one].", min=1)
+    ] = None,
+    stability: Annotated[
+        float | None, typer.Option(help="Largest energy above the hull of a survivor, eV/atom [default: 0.1].")
+    ] = None,
+    per_formula: Annotated[int, typer.Option(help="Structures of one formula that are relaxed.", min=1)] = 3,
+    thresholds: Annotated[Path | None, typer.Option(help="TOML file with limits of the rules.")] = None,
+    generator: Annotated[
+        str, typer.Option(help='Shipped generator, run folder, "random" or "ion-exchange".')
+    ] = "mp-generator",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped property model or run folder; may be repeated [default: mp-crystal]."),
+    ] = None,
+    potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
+    known: Annotated[
+        Path | None, typer.Option(help="Folder or file of further known structures; equal candidates are dropped.")
+    ] = None,
+    new_compositions: Annotated[
+        bool, typer.Option("--new-compositions", help="Drop candidates whose formula is known, whatever the structure.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes that relax [default: one a CPU].", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Go from wanted properties to a ranked short list of relaxed candidates with evidence.
+
+    Writes candidates.csv (every candidate with every verdict), cifs/ of the survivors, run.json and report.html into
+    --out.
+    """
+    from matwright.api.design import DesignSettings  # heavy: behind its door
+    from matwright.api.design import design as run_design
+    from matwright.cli.progress import progress
+    from matwright.materials.constraints import Constraints
+    from matwright.materials.target import parse_elements, parse_formula, parse_target
+
+    if not (target or minimise or maximise):
+        raise InputError("say what you want: at least one --target, --minimise or --maximise")
+    wanted = [*(target or []), *(f"minimise {name}" for name in minimise or [])]
+    wanted += [f"maximise {name}" for name in maximise or []]
+    constraints = Constraints(
+        allowed=parse_elements(elements) if elements else frozenset(),
+        required=parse_elements(require) if require else frozenset(),
+        forbidden=parse_elements(exclude) if exclude else frozenset(),
+        formula=parse_formula(formula) if formula else None,
+        space_groups=frozenset(_space_group(number) for number in space_group or []),
+        n_atoms=(1, max_atoms),
+    )
+    settings = DesignSettings(
+        targets=tuple(parse_target(text) for text in wanted),
+        constraints=constraints,
+        budget=budget,
+        pool=pool,
+        generator=generator,
+        models=tuple(model or ["mp-crystal"]),
+        potential=potential,
+        known=None if known is None else str(known),
+        new_compositions=new_compositions,
+        thresholds=_thresholds(thresholds, stability),
+        per_formula=per_formula,
+        seed=seed,
+    )
+    outcome = run_design(settings, out, resume=resume, workers=workers, progress=progress(quiet=quiet))
+    _tell(outcome, out)
+
+
+def _space_group(number: int) -> int:
+    if not 1 <= number <= 230:
+        raise InputError(f"space groups have numbers 1..230, found {number}")
+    return number
+
+
+def _thresholds(path: Path | None, stability: float | None) -> Thresholds:
+    from dataclasses import replace
+
+    from matwright.screening.thresholds import Thresholds, load_thresholds
+
+    chosen = load_thresholds(path) if path is not None else Thresholds()
+    return chosen if stability is None else replace(chosen, max_e_above_hull=stability)
+
+
+def _tell(outcome: DesignResult, out: Path) -> None:
+    """The short list on stdout: what a person wants to see first."""
+    from matwright.api.design.describe import formula_of, space_group_number
+
+    for note in outcome.notes:
+        typer.echo(note)
+    if not outcome.ranked:
+        typer.echo(f"No candidate passed every rung; {out / 'report.html'} shows what stopped them.")
+        return
+    for rank, record in enumerate(outcome.survivors[:10], start=1):
+        hull, score = record.measured("e_above_hull"), record.measured("score")
+        parts = [f"{rank:3d}  {formula_of(record.crystal):<16} space group {space_group_number(record) or 0:3d}"]
+        if score is not None and score.value is not None:
+            parts.append(f"score {score.value:.3f}")
+        if hull is not None and hull.value is not None:
+            parts.append(f"{hull.value:+.3f} eV/atom above hull")
+        for wanted in outcome.targets:
+            measured = record.measured(wanted.name)
+            if measured is not None and measured.value is not None and wanted.name != "e_above_hull":
+                parts.append(f"{wanted.name} {measured.value:.3g} {measured.unit}")
+        typer.echo("  ".join(parts))
+    count = len(outcome.ranked)
+    typer.echo(
+        f"{count} survivor{'s' if count > 1 else ''} of {len(outcome.records)} candidates: {out / 'report.html'}"
+    )

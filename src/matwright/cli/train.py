@@ -1,0 +1,120 @@
+"""`matwright train`: from a table of structures to a calibrated property model with its card."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from matwright.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def train(
+    table: Annotated[
+        Path, typer.Argument(help="CSV, Parquet or JSON table, folder of structure files, extxyz file or ASE database.")
+    ],
+    target: Annotated[
+        list[str],
+        typer.Option(help='Column to learn as name:unit, for instance "band_gap:eV", or name:class; may be repeated.'),
+    ],
+    out: Annotated[Path, typer.Option(help="New folder for the model.")],
+    structure: Annotated[
+        str | None, typer.Option(help="Column with CIF or POSCAR text or paths [default: a usual name].")
+    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column that names the materials.")] = None,
+    split_column: Annotated[str | None, typer.Option(help="Column that says train, val or test for each row.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Rule to divide the rows: random, formula, system or prototype [default: formula]."),
+    ] = None,
+    refuse_leakage: Annotated[
+        bool, typer.Option("--refuse-leakage", help="Stop when a formula stands in two parts, instead of a warning.")
+    ] = False,
+    minutes: Annotated[float | None, typer.Option(help="CPU minutes for each member.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data for each member.")] = None,
+    ensemble: Annotated[int, typer.Option(help="Members of the ensemble, each trained in its own process.")] = 1,
+    protocol: Annotated[str, typer.Option(help="Training protocol: default or paper.")] = "default",
+    loss: Annotated[str, typer.Option(help="Loss of numeric targets: mae or gaussian.")] = "mae",
+    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda or auto.")] = "cpu",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read structures and train members [default: one a CPU].", min=1)
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder for the graphs, found again by later runs [default: inside --out].")
+    ] = None,
+    save_every: Annotated[float, typer.Option(help="Seconds between two saved states, for --resume.", min=0)] = 20.0,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be used.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train a property model on a table of structures.
+
+    The folder --out receives the model, its card with test errors and coverage, the split, the log, and pictures of
+    the learning curve and of predicted against true values. Rows that cannot be used are listed in rejected.csv.
+    """
+    # heavy (torch): behind its door
+    from matwright.api.parts import split_settings
+    from matwright.api.targets import open_with_targets
+    from matwright.api.train import TrainSettings, loss_named
+    from matwright.api.train import train as run
+    from matwright.cli.progress import progress
+    from matwright.training.settings import protocol as find_protocol
+
+    how = find_protocol(protocol, epochs=epochs, minutes=minutes)
+    how = replace(how, settings=replace(how.settings, save_seconds=save_every))
+    division = split_settings(split, split_column, refuse_leakage=refuse_leakage)
+    chosen_loss = loss_named(loss)
+    check_device(device)
+    source = open_with_targets(table, target, structure=structure, id_column=id_column, split_column=split_column)
+    settings = TrainSettings(
+        specs=source.targets,
+        split=division,
+        protocol=protocol,
+        how=how,
+        members=ensemble,
+        loss=chosen_loss,
+        seed=seed,
+        device=device,
+    )
+    result = run(
+        source,
+        settings,
+        out=out,
+        resume=resume,
+        workers=workers,
+        strict=strict,
+        store_folder=store,
+        progress=progress(quiet=quiet),
+    )
+    if result.leakage:
+        print(f"matwright: warning: {result.leakage}", file=sys.stderr)
+    if result.rejected:
+        print(f"{result.rejected} rows could not be used; the reasons are in {out / 'rejected.csv'}", file=sys.stderr)
+    part = "test" if "test" in result.metrics else "validation"
+    for name, report in result.metrics[part].items():
+        print(f"{name}: {_summary(report, part)}")
+    print(f"model and card: {out}")
+
+
+def check_device(device: str) -> None:
+    """Raise InputError unless the device exists."""
+    import torch  # heavy: behind its door
+
+    if device not in ("cpu", "cuda", "auto"):
+        raise InputError(f"a device is cpu, cuda or auto, found {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("this machine has no CUDA device; use --device cpu")
+
+
+def _summary(report: Mapping[str, Any], part: str) -> str:
+    if "accuracy" in report:
+        return f"accuracy {report['accuracy']:.3f} on {report['n']} {part} records"
+    coverage = f", coverage of 90 % intervals {100 * report['coverage']['0.9']:.1f} %" if report["coverage"] else ""
+    return f"MAE {report['mae']:.4g} {report['unit']}, R² {report['r2']:.3f} on {report['n']} {part} records{coverage}"

@@ -1,0 +1,1 @@
+"""Reading tables of materials, splitting them, and the reference data that ship with the package."""

@@ -1,0 +1,205 @@
+"""One row of a data source: cheap as it is read, a crystal once it is parsed, and a rejection when it cannot be."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO, final
+
+from matwright.errors import InputError
+from matwright.materials import interop
+from matwright.materials.crystal import Crystal
+
+
+class StructureKind(Enum):
+    """What the payload of a raw row is."""
+
+    CIF = "cif"
+    POSCAR = "poscar"
+    EXTXYZ = "extxyz"
+    JSON = "json"
+    PATH = "path"
+    CRYSTAL = "crystal"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRow:
+    """A row as read, not yet parsed; it can be sent to another process.
+
+    Attributes:
+        id: name of the material in its source.
+        file: the file to name when the row is rejected.
+        number: 1-based number of the row, frame or file within `file`.
+        kind: what `payload` is.
+        payload: text of the structure, path of a structure file, or the crystal itself.
+        targets: one value a target in the unit of its spec, NaN where missing.
+        part: the split's part that the source names ("train", "val", "test" or its own word), "" where it names none.
+        problem: why the row cannot be used, None where nothing is wrong so far; `parse_row` raises it.
+    """
+
+    id: str
+    file: str
+    number: int
+    kind: StructureKind
+    payload: str | Crystal
+    targets: tuple[float, ...] = ()
+    part: str = ""
+    problem: str | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A material of a data source with its values (n_targets,), NaN where missing."""
+
+    id: str
+    crystal: Crystal
+    targets: tuple[float, ...]
+    part: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A row that cannot be used: where it stands and why."""
+
+    file: str
+    row: int
+    id: str
+    reason: str
+
+    @classmethod
+    def of(cls, row: RawRow, reason: object) -> Rejection:
+        """The rejection of this row for this reason (a text or an error)."""
+        return cls(file=row.file, row=row.number, id=row.id, reason=" ".join(str(reason).split()))
+
+    def __str__(self) -> str:
+        return f"{self.file}, row {self.row} ({self.id}): {self.reason}"
+
+
+_READERS: dict[StructureKind, Callable[[str], Crystal]] = {
+    StructureKind.CIF: interop.from_cif,
+    StructureKind.POSCAR: interop.from_poscar,
+    StructureKind.EXTXYZ: interop.from_extxyz,
+    StructureKind.JSON: interop.from_json,
+    StructureKind.PATH: interop.read_structure,
+}
+
+
+def parse_row(row: RawRow) -> Crystal:
+    """The crystal of a row; a function of a module, so that worker processes can run it.
+
+    Raises:
+        InputError: the row had a problem when it was read, or its structure cannot be read or is impossible.
+    """
+    if row.problem is not None:
+        raise InputError(row.problem)
+    if isinstance(row.payload, Crystal):
+        return row.payload
+    return _READERS[row.kind](row.payload)
+
+
+def parse_record(row: RawRow) -> Record:
+    """The record of a row; errors as in `parse_row`."""
+    return Record(id=row.id, crystal=parse_row(row), targets=row.targets, part=row.part)
+
+
+def parse_value(text: object, name: str, lower: float | None, upper: float | None) -> tuple[float, str | None]:
+    """A target's value (NaN where missing) and what is wrong with it, None where nothing is.
+
+    A value may lie outside its physical bounds by a millionth of the bound or 1e-6, which is noise of a calculation.
+    """
+    missing = text is None or (isinstance(text, str) and text.strip().lower() in _MISSING)
+    if missing:
+        return math.nan, None
+    try:
+        value = float(text)  # type: ignore[arg-type]  # whatever float() refuses is reported below
+    except (TypeError, ValueError):
+        return math.nan, f"{name} is {str(text)[:40]!r}, which is not a number"
+    if math.isinf(value):
+        return math.nan, f"{name} is infinite"
+    for bound, outside in ((lower, -1.0), (upper, 1.0)):
+        if bound is not None and outside * (value - bound) > 1e-6 * max(1.0, abs(bound)):
+            return math.nan, f"{name} is {value:g}, beyond what is physically possible ({bound:g})"
+    return value, None
+
+
+def parse_class(text: object, name: str, classes: Sequence[str]) -> tuple[float, str | None]:
+    """The index of a class (NaN where missing) and what is wrong with it, None where nothing is."""
+    word = "" if text is None else str(text).strip()
+    if word in classes:
+        return float(classes.index(word)), None
+    if word.lower() in _MISSING:
+        return math.nan, None
+    return math.nan, f"{name} is {word[:40]!r}, which is none of its classes ({', '.join(classes)})"
+
+
+_MISSING = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
+
+_PARTS = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
+
+
+def parse_part(text: object) -> str:
+    """The part of the split a cell names, common words for train, val and test made one."""
+    word = "" if text is None else str(text).strip()
+    return _PARTS.get(word.lower(), word.lower() if word.lower() in {"train", "val", "test"} else word)
+
+
+@final
+class RejectionLog:
+    """Rejections, written to a CSV file as they come; with `strict` the first one raises instead.
+
+    The file (columns file, row, id, reason) is made with the first rejection. Use as a context manager.
+    """
+
+    def __init__(self, path: Path | None = None, *, strict: bool = False) -> None:
+        self.count = 0
+        self._path = path
+        self._strict = strict
+        self._stream: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(self, rejection: Rejection) -> None:
+        """Write one rejection down.
+
+        Raises:
+            InputError: the log is strict.
+        """
+        if self._strict:
+            raise InputError(f"{rejection} (strict: the first bad row stops)")
+        self.count += 1
+        if self._path is None:
+            return
+        if self._stream is None:
+            self._stream = self._path.open("w", encoding="utf-8", newline="")
+            csv.writer(self._stream).writerow(("file", "row", "id", "reason"))
+        csv.writer(self._stream).writerow((rejection.file, rejection.row, rejection.id, rejection.reason))
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file; adding afterwards would start it anew."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def parsed(rows: Iterator[RawRow], log: RejectionLog) -> Iterator[Record]:
+    """The records of rows, one by one in constant memory; rows that cannot be used go to the log."""
+    for row in rows:
+        try:
+            yield parse_record(row)
+        except InputError as problem:
+            log.add(Rejection.of(row, problem))

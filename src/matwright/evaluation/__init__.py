@@ -1,0 +1,1 @@
+"""Judging predictions and generated crystals: metrics as pure functions, and their pictures."""

@@ -1,0 +1,88 @@
+"""Predictions for many records of a store, and the validation numbers that steer a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matwright.errors import InputError
+from matwright.evaluation.metrics import class_nll, mean_absolute_error
+from matwright.materials.properties import PropertySpec
+from matwright.models.interface import BatchPrediction, PropertyModel, join_predictions
+
+if TYPE_CHECKING:
+    from matwright.graphs.batch import GraphBatch
+
+BATCH_SIZE = 64  # larger ones leave the processor's cache and are slower
+
+
+class GraphSource(Protocol):
+    """Graphs that can be drawn by index (a graph store)."""
+
+    def batch(self, indices: NDArray[np.int64]) -> GraphBatch:
+        """Return the graphs at `indices` as one batch."""
+        ...
+
+
+def predict_records(
+    model: PropertyModel,
+    source: GraphSource,
+    indices: NDArray[np.int64],
+    *,
+    batch_size: int = BATCH_SIZE,
+    on_done: Callable[[int], None] | None = None,
+) -> BatchPrediction:
+    """Return the predictions for the records at `indices`, in their order.
+
+    Raises:
+        InputError: there are no indices.
+    """
+    if len(indices) == 0:
+        raise InputError("there is nothing to predict")
+    parts = []
+    for start in range(0, len(indices), batch_size):
+        chosen = indices[start : start + batch_size]
+        parts.append(model.predict(source.batch(chosen)))
+        if on_done is not None:
+            on_done(len(chosen))
+    return join_predictions(parts)
+
+
+def class_shares(spec: PropertySpec, prediction: BatchPrediction) -> NDArray[np.float64]:
+    """Return the (n, n_classes) probabilities of a categorical property."""
+    return np.stack([prediction.properties[f"{spec.name}={label}"].mean for label in spec.classes], axis=1)
+
+
+def validation_numbers(
+    specs: Sequence[PropertySpec], prediction: BatchPrediction, targets: NDArray[np.float64], scale: Sequence[float]
+) -> Mapping[str, float]:
+    """Return one error a property and their mean as "score".
+
+    The errors are "mae_<property>" in its unit and "nll_<property>" in nats for a categorical one; the score is the
+    mean over properties of MAE/scale and NLL, so that it has no unit. A property without a known value is left out.
+
+    Args:
+        specs: one a column of `targets`.
+        prediction: of the same records.
+        targets: (n, n_targets), NaN where unknown.
+        scale: one a target, in its unit.
+    """
+    numbers: dict[str, float] = {}
+    shares: list[float] = []
+    for column, spec in enumerate(specs):
+        known = ~np.isnan(targets[:, column])
+        if not known.any():
+            continue
+        truth = targets[known, column]
+        if spec.classes:
+            nll = class_nll(truth.astype(np.int64), class_shares(spec, prediction)[known])
+            numbers[f"nll_{spec.name}"] = nll
+            shares.append(nll)
+        else:
+            mae = mean_absolute_error(truth, prediction.properties[spec.name].mean[known])
+            numbers[f"mae_{spec.name}"] = mae
+            shares.append(mae / scale[column])
+    return {"score": float(np.mean(shares)), **numbers} if shares else numbers

@@ -1,0 +1,1 @@
+"""Symmetry-true sequences, generators and their baselines."""

@@ -1,0 +1,157 @@
+"""What a model sees: several graphs as dense padded tensors, every field with its shape and unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from matwright.graphs.builder import Graph
+from matwright.graphs.envelope import polynomial_envelope
+from matwright.graphs.ragged import RaggedGraphs, lay_end_to_end, starts_of
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GraphBatch:
+    """Crystals one after the other, the neighbours of each atom in as many rows of `ROW_WIDTH` slots as it needs.
+
+    Complete shells make the numbers of neighbours uneven (mean 16, largest 52 over real crystals): rows as wide as the
+    largest would be two thirds padding, short rows waste under a tenth and still turn message passing into dense
+    products and sums. A padded slot points at its own atom, lies outside the radius and has envelope exactly 0, so that
+    a sum weighted by the envelope does not see it.
+
+    Attributes:
+        numbers: (n_atoms,) int64, atomic number (of the majority element where a site is disordered).
+        rows: (n_rows,) int64, the atom each row of slots belongs to, ascending; every atom has at least one.
+        neighbours: (n_rows, ROW_WIDTH) int64, index of the neighbour atom in this batch.
+        vectors: (n_rows, ROW_WIDTH, 3) float, Å, from the atom to the periodic image of its neighbour.
+        distances: (n_rows, ROW_WIDTH) float, Å, length of `vectors`.
+        envelope: (n_rows, ROW_WIDTH) float in [0, 1], smooth weight of the neighbour, 0 at distance r_i.
+        radii: (n_atoms,) float, Å, r_i.
+        crystal: (n_atoms,) int64, which crystal of the batch the atom belongs to, ascending.
+        counts: (n_crystals,) int64, number of atoms of each crystal.
+        lattices: (n_crystals, 3, 3) float, Å, rows are the cell vectors.
+        share_atoms: (n_shares,) int64, atom of each share of a disordered site; empty when all sites are ordered.
+        share_numbers: (n_shares,) int64, element of each share.
+        shares: (n_shares,) float, occupancy in (0, 1].
+        targets: (n_crystals, n_targets) float, in the unit of each target; 0 where missing.
+        mask: (n_crystals, n_targets) bool, True where the target is known.
+    """
+
+    numbers: torch.Tensor
+    rows: torch.Tensor
+    neighbours: torch.Tensor
+    vectors: torch.Tensor
+    distances: torch.Tensor
+    envelope: torch.Tensor
+    radii: torch.Tensor
+    crystal: torch.Tensor
+    counts: torch.Tensor
+    lattices: torch.Tensor
+    share_atoms: torch.Tensor
+    share_numbers: torch.Tensor
+    shares: torch.Tensor
+    targets: torch.Tensor
+    mask: torch.Tensor
+
+    @property
+    def n_crystals(self) -> int:
+        """Number of crystals."""
+        return len(self.counts)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> GraphBatch:
+        """The same batch on another device, its floating point fields in `dtype`."""
+        moved = {}
+        for field in fields(self):
+            tensor: torch.Tensor = getattr(self, field.name)
+            moved[field.name] = tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+        return GraphBatch(**moved)
+
+    def pin_memory(self) -> GraphBatch:
+        """The same batch in page-locked memory, from which a copy to a GPU need not wait."""
+        return GraphBatch(**{field.name: getattr(self, field.name).pin_memory() for field in fields(self)})
+
+
+def collate(graphs: Sequence[Graph], targets: NDArray[np.floating] | None = None) -> GraphBatch:
+    """The batch of some graphs in their order; `targets` (n_crystals, n_targets), NaN where missing."""
+    return assemble(lay_end_to_end(graphs, targets))
+
+
+def assemble(ragged: RaggedGraphs) -> GraphBatch:
+    """The dense batch of the graphs in `ragged`."""
+    first_atoms = starts_of(ragged.atom_counts)
+    crystal = np.repeat(np.arange(len(ragged.atom_counts)), ragged.atom_counts)
+    rows = np.repeat(np.arange(len(ragged.atoms)), ragged.atoms["rows"])
+    first_atom_of_row = np.repeat(first_atoms, ragged.row_totals)
+    radii = torch.from_numpy(np.ascontiguousarray(ragged.atoms["radius"]))
+    vectors = torch.from_numpy(np.ascontiguousarray(ragged.rows["vectors"]))
+    distances = _lengths(vectors)
+    row_index = torch.from_numpy(rows)
+    targets = torch.from_numpy(ragged.targets.astype(np.float32))
+    mask = ~targets.isnan()
+    return GraphBatch(
+        numbers=torch.from_numpy(ragged.atoms["number"].astype(np.int64)),
+        rows=row_index,
+        neighbours=torch.from_numpy(ragged.rows["neighbours"] + first_atom_of_row[:, None]),
+        vectors=vectors,
+        distances=distances,
+        envelope=polynomial_envelope(distances, radii.index_select(0, row_index)[:, None]),
+        radii=radii,
+        crystal=torch.from_numpy(crystal),
+        counts=torch.from_numpy(ragged.atom_counts),
+        lattices=torch.from_numpy(ragged.lattices.astype(np.float32)),
+        share_atoms=torch.from_numpy(np.repeat(first_atoms, ragged.share_counts) + ragged.shares["site"]),
+        share_numbers=torch.from_numpy(ragged.shares["number"].astype(np.int64)),
+        shares=torch.from_numpy(np.ascontiguousarray(ragged.shares["share"])),
+        targets=torch.where(mask, targets, 0.0),
+        mask=mask,
+    )
+
+
+def perturb(batch: GraphBatch, sigma: float, strain: float, generator: torch.Generator | None = None) -> GraphBatch:
+    """The batch with its atoms moved at random and its cells strained: augmentation.
+
+    v' = (v + delta_j - delta_i)(I + eps): delta ~ N(0, sigma^2) for each atom and coordinate, eps symmetric with
+    independent N(0, strain^2) components for each crystal. The list of neighbours and r_i stay, distances and
+    envelope follow; good for moves that are small against r_i.
+
+    Args:
+        batch: left as it is.
+        sigma: Å, >= 0.
+        strain: dimensionless, >= 0.
+        generator: source of randomness, on the device of the batch.
+    """
+    vectors = batch.vectors
+    if sigma > 0.0:
+        moves = sigma * _normal((len(batch.numbers), 3), vectors, generator)
+        arrivals = moves.index_select(0, batch.neighbours.reshape(-1)).view(vectors.shape)
+        vectors = vectors + arrivals - moves.index_select(0, batch.rows)[:, None, :]
+    lattices = batch.lattices
+    if strain > 0.0:
+        drawn = strain * _normal((batch.n_crystals, 3, 3), vectors, generator)
+        deform = torch.triu(drawn) + torch.triu(drawn, 1).transpose(1, 2)
+        deform = deform + torch.eye(3, device=vectors.device, dtype=vectors.dtype)
+        vectors = torch.bmm(vectors, deform.index_select(0, batch.crystal.index_select(0, batch.rows)))
+        lattices = torch.bmm(lattices, deform)
+    distances = _lengths(vectors)
+    envelope = polynomial_envelope(distances, batch.radii.index_select(0, batch.rows)[:, None])
+    return replace(batch, vectors=vectors, lattices=lattices, distances=distances, envelope=envelope)
+
+
+def _normal(shape: tuple[int, ...], like: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """Standard normal numbers of the device and dtype of `like`."""
+    return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def _lengths(vectors: torch.Tensor) -> torch.Tensor:
+    """Å; written out because a reduction over an axis of three is slow."""
+    x, y, z = vectors.unbind(-1)
+    return (x * x + y * y + z * z).sqrt()

@@ -1,0 +1,1 @@
+"""Frozen values: crystals, molecules, compositions, conditions, properties, targets, constraints."""

@@ -1,0 +1,1 @@
+"""GEM-PPM: the graph-embedded property model."""

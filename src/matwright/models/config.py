@@ -1,0 +1,126 @@
+"""What a GEM-PPM is made of: one small typed class, saved with every checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, final
+
+from matwright.errors import InputError
+from matwright.graphs.settings import GraphSettings
+
+
+@final
+class HeadKind(StrEnum):
+    """What a head gives for one target, and with it the loss.
+
+    POINT a value, learned by the mean absolute error; GAUSSIAN mean and spread, learned together by the Gaussian
+    likelihood; DECOUPLED the mean by the absolute error and the spread by the Gaussian likelihood around that mean,
+    which is held fixed there, so that the spread never costs accuracy; CLASS logits, learned by cross-entropy.
+    """
+
+    POINT = "point"
+    GAUSSIAN = "gaussian"
+    DECOUPLED = "decoupled"
+    CLASS = "class"
+
+
+@final
+class Pooling(StrEnum):
+    """How node states become one state of the material (E11); SUM is for extensive properties."""
+
+    MEAN = "mean"
+    MEAN_MAX = "mean+max"
+    SUM = "sum"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadConfig:
+    """One target.
+
+    Attributes:
+        name: of the property.
+        kind: what the head gives.
+        n_classes: number of classes of a CLASS head, at least 2; 0 otherwise.
+    """
+
+    name: str
+    kind: HeadKind = HeadKind.DECOUPLED
+    n_classes: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.kind is HeadKind.CLASS) != (self.n_classes >= 2):
+            raise InputError(f"head {self.name}: a class head has at least 2 classes and the others 0")
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers the head gives for one material."""
+        return {HeadKind.POINT: 1, HeadKind.CLASS: self.n_classes}.get(self.kind, 2)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GemPpmConfig:
+    """Sizes and choices of the model; the defaults are those of the shipped models.
+
+    Attributes:
+        heads: the targets, in the order of the columns of `GraphBatch.targets`.
+        width: features of a node, at least 1.
+        layers: message-passing layers, at least 1.
+        radial_functions: Gaussians that resolve the distance.
+        angular_order: highest angular moment of the neighbourhood (0 distances alone, 1 vectors, 2 quadrupoles).
+        dropout: share of node features dropped after each layer, in [0, 1).
+        pooling: of node states.
+        graph: the neighbour rule the model was built for.
+    """
+
+    heads: tuple[HeadConfig, ...]
+    width: int = 64
+    layers: int = 3
+    radial_functions: int = 32
+    angular_order: int = 1
+    dropout: float = 0.0
+    pooling: Pooling = Pooling.MEAN
+    graph: GraphSettings = field(default_factory=GraphSettings)
+
+    def __post_init__(self) -> None:
+        if not self.heads:
+            raise InputError("a property model needs at least one target")
+        if len({head.name for head in self.heads}) < len(self.heads):
+            raise InputError(f"each target has one head, found {[head.name for head in self.heads]}")
+        if self.layers < 1 or self.width < 1 or self.radial_functions < 2:
+            raise InputError("layers and width are at least 1, radial_functions at least 2")
+        if self.angular_order not in (0, 1, 2):
+            raise InputError(f"angular_order is 0, 1 or 2, found {self.angular_order}")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout lies in [0, 1), found {self.dropout}")
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers that all heads give together for one material."""
+        return sum(head.n_outputs for head in self.heads)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "graph": self.graph.as_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GemPpmConfig:
+        """The config written by `as_dict`.
+
+        Raises:
+            InputError: a name is unknown, or a value is not allowed.
+        """
+        known = {entry.name for entry in fields(cls)}
+        if unknown := set(values) - known:
+            raise InputError(f"unknown model settings {sorted(unknown)}; the known ones are {sorted(known)}")
+        given = dict(values)
+        try:
+            given["heads"] = tuple(HeadConfig(**{**head, "kind": HeadKind(head["kind"])}) for head in given["heads"])
+            given["pooling"] = Pooling(given.get("pooling", Pooling.MEAN))
+            given["graph"] = GraphSettings.from_dict(given.get("graph", {}))
+            return cls(**given)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"the model settings cannot be read: {error}") from error

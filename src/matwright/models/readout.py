@@ -1,0 +1,41 @@
+"""From node states to one state of each material (E11)."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from matwright.graphs.batch import GraphBatch
+from matwright.models.config import Pooling
+
+
+@final
+class Readout(nn.Module):
+    """(n_crystals, out_width): every node state goes through one hidden layer, then all of a material are pooled.
+
+    With MEAN and a linear head this is a mean of contributions of the atoms, which suits properties per atom; means
+    and maxima do not depend on the cell chosen (intensive), sums scale with it (extensive).
+    """
+
+    def __init__(self, width: int, pooling: Pooling, dropout: float) -> None:
+        super().__init__()
+        self.pooling = pooling
+        self.hidden = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.out_width = 2 * width if pooling is Pooling.MEAN_MAX else width
+
+    def forward(self, nodes: Tensor, batch: GraphBatch) -> Tensor:
+        """Pool (n_atoms, width) node states crystal by crystal."""
+        nodes = self.dropout(functional.silu(self.hidden(nodes)))
+        sums = nodes.new_zeros(batch.n_crystals, nodes.shape[1]).index_add(0, batch.crystal, nodes)
+        if self.pooling is Pooling.SUM:
+            return sums
+        means = sums / batch.counts[:, None]
+        if self.pooling is Pooling.MEAN:
+            return means
+        lowest = torch.full_like(means, -torch.inf)
+        maxima = lowest.scatter_reduce(0, batch.crystal[:, None].expand_as(nodes), nodes, "amax")
+        return torch.cat([means, maxima], dim=1)

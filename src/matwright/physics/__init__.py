@@ -1,0 +1,1 @@
+"""Physical residuals shared by losses and filters: geometry, chemistry, thermodynamics."""

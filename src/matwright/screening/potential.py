@@ -1,0 +1,91 @@
+"""What an interatomic potential offers the cascade: energy, forces and stress of many crystals at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matwright.errors import InputError
+from matwright.materials.crystal import Crystal
+
+GPA_PER_EV_A3 = 160.21766208
+"""GPa in one eV/Å³."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointResult:
+    """Energy and its derivatives of one crystal.
+
+    Attributes:
+        energy: eV, of the whole cell, on the potential's own scale (never mix two potentials).
+        forces: (n_sites, 3) eV/Å.
+        stress: (3, 3) eV/Å³, symmetric, (1/V) dE/dε: positive where the crystal pulls inwards (under tension).
+    """
+
+    energy: float
+    forces: NDArray[np.float64]
+    stress: NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A calculation that could not be done on one crystal: a value, not an exception.
+
+    Attributes:
+        reason: one sentence.
+        seconds: wall time spent on it.
+    """
+
+    reason: str
+    seconds: float = 0.0
+
+
+class Potential(Protocol):
+    """An interatomic potential; a crystal it cannot treat costs only that crystal."""
+
+    @property
+    def name(self) -> str:
+        """The word used in options, file names and reports, for instance "chgnet"."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version of the weights."""
+        ...
+
+    def evaluate(self, crystals: Sequence[Crystal]) -> list[PointResult | Failure]:
+        """Energies, forces and stresses in the order of `crystals`; no exception for physics."""
+        ...
+
+
+def _chgnet() -> Potential:
+    from matwright.screening.chgnet import ChgnetPotential  # heavy: behind its door
+
+    return ChgnetPotential.load()
+
+
+def _sevennet() -> Potential:
+    from matwright.screening.sevennet import SevennetPotential  # heavy: behind its door
+
+    return SevennetPotential.load()
+
+
+POTENTIALS: dict[str, Callable[[], Potential]] = {"chgnet": _chgnet, "sevennet-0": _sevennet}
+"""The potentials that can be named by the user."""
+
+
+def load_potential(name: str) -> Potential:
+    """Load a potential by name; its weights ship inside its own package, nothing is downloaded.
+
+    Raises:
+        InputError: when no potential has that name, or the package that holds it is not installed.
+    """
+    if name not in POTENTIALS:
+        raise InputError(f"there is no potential {name!r}; choose one of {', '.join(POTENTIALS)}")
+    return POTENTIALS[name]()

@@ -1,0 +1,1 @@
+"""One fit for everything trainable: settings, schedule, weight averaging, resumable state."""

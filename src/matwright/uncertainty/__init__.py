@@ -1,0 +1,1 @@
+"""Trust in predictions: ensembles, conformal intervals, distance to the training data."""

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def test_the_python_blocks_of_the_readme_run(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = PYTHON.findall((root / "README.md").read_text(encoding="utf-8"))
+    assert blocks
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks:  # one after the other, as a reader would type them
+        exec(compile(block, "README.md", "exec"), names)
+
+
+def test_links_between_documents_lead_somewhere(root: Path) -> None:
+    for path in [*root.glob("*.md"), *(root / "docs").rglob("*.md")]:
+        for target in LINK.findall(path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_every_benchmark_is_documented_and_every_documented_one_is_there(root: Path) -> None:
+    named = set(re.findall(r"benchmarks/(\w+)\.py", (root / "docs" / "benchmarks.md").read_text(encoding="utf-8")))
+    present = {path.stem for path in (root / "benchmarks").glob("*.py")}
+    assert named == present

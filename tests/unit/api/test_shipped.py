@@ -1,0 +1,71 @@
+"""The models that ship: found by name, small, with a card, and right about materials everybody knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from matwright.api.info import card, shipped_summaries
+from matwright.api.models import find_model, shipped_models
+from matwright.api.predict import Predictor, load_predictor
+from matwright.errors import InputError
+from matwright.materials.crystal import Crystal
+
+FCC = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
+
+
+def cubic(edge: float, numbers: tuple[int, int], second: float) -> Crystal:
+    """Two face-centred lattices, the second moved along the diagonal: rock salt (1/2) or diamond (1/4)."""
+    return Crystal(
+        lattice=edge * FCC, frac_coords=np.array([[0, 0, 0], [second, second, second]]), numbers=np.array(numbers)
+    )
+
+
+SALT, SILICON, DIAMOND = cubic(5.69, (11, 17), 0.5), cubic(5.47, (14, 14), 0.25), cubic(3.57, (6, 6), 0.25)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return load_predictor("mp-crystal")
+
+
+def test_every_shipped_model_is_small_and_has_a_card() -> None:
+    assert set(shipped_models()) == {"mp-crystal", "mp-generator"}
+    for name, folder in shipped_models().items():
+        assert sum(file.stat().st_size for file in folder.iterdir()) <= 10e6
+        text = card(name)
+        assert text.startswith(f"# {name}")
+        assert "limits" in text.lower()
+    summaries = dict(shipped_summaries())
+    assert "test MAE" in summaries["mp-crystal"]
+    assert all("\n" not in line for line in summaries.values())
+
+
+def test_known_materials(predictor: Predictor) -> None:
+    found = predictor.predict([SALT, SILICON, DIAMOND])
+    energy, gap, bulk = (found[name] for name in ("formation_energy_per_atom", "band_gap", "bulk_modulus"))
+    np.testing.assert_allclose(energy.mean, [-2.1, 0.0, 0.0], atol=0.3)  # PBE, eV/atom
+    assert gap.mean[0] > 3 > gap.mean[1]  # 5.0 and 0.6 eV
+    assert 15 < bulk.mean[0] < 35  # 24 GPa
+    assert bulk.mean[2] > 300  # 434 GPa
+    for prediction in found.values():
+        assert (prediction.lower <= prediction.mean).all()
+        assert (prediction.mean <= prediction.upper).all()
+        assert (prediction.std > 0).all()
+    assert gap.lower.min() >= 0
+
+
+def test_a_material_unlike_the_data_is_marked(predictor: Predictor) -> None:
+    squeezed = cubic(4.0, (92, 8), 0.5)  # uranium and oxygen 2 Å apart, which nothing holds together
+    score = predictor.predict([SALT, squeezed])["band_gap"].domain_score
+    assert score[0] < 0.6
+    assert score[1] > 0.95
+
+
+def test_an_unknown_name_lists_what_there_is(predictor: Predictor) -> None:
+    with pytest.raises(InputError, match="did you mean 'mp-crystal'"):
+        find_model("mp-cristal")
+    with pytest.raises(InputError, match="does not describe a property model"):
+        load_predictor("mp-generator")
+    with pytest.raises(InputError, match="nothing to predict"):
+        predictor.predict([])
