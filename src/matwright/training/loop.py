@@ -45,6 +45,7 @@ class Position:
     offset: int = 0  # batches done in the present epoch
     step: int = 0
     records: int = 0
+    rate: float = 0.0  # learning rate of the last step
     loss_sum: float = 0.0  # since the last row of the history
     loss_count: int = 0
     elapsed: float = 0.0  # CPU seconds
@@ -135,9 +136,9 @@ class Loop:
         return batch * len(self._data.train) // self._batches
 
     def _set_rate(self) -> None:
-        rate = learning_rate(self._settings, spent=self._spent(), epochs=self._at.epoch)
+        self._at.rate = learning_rate(self._settings, spent=self._spent(), epochs=self._at.epoch)
         for group in self._optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = self._at.rate
 
     def _count(self, loss: float, records: int) -> None:
         at = self._at
@@ -184,7 +185,7 @@ class Loop:
         row = HistoryRow(
             epoch=passes,
             step=at.step,
-            rate=float(self._optimiser.param_groups[0]["lr"]),
+            rate=at.rate,
             train_loss=at.loss_sum / max(at.loss_count, 1),
             validation=numbers,
             records_per_second=at.records / max(seconds - at.validating, 1e-9),

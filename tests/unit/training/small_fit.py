@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from matwright.training.fit import FitData, FitResult, fit
+from matwright.training.protocol import Evaluate
 from matwright.training.settings import FitSettings
 
 
@@ -64,12 +65,17 @@ SETTINGS = FitSettings(epochs=12, batch_size=16, patience=9, save_seconds=0.05)
 
 
 def run(
-    folder: Path, *, resume: bool = False, pause: float = 0.0, settings: FitSettings = SETTINGS
+    folder: Path,
+    *,
+    resume: bool = False,
+    pause: float = 0.0,
+    settings: FitSettings = SETTINGS,
+    evaluate: Evaluate | None = None,
 ) -> tuple[Network, FitResult]:
     """Fit a `Network` to 200 points."""
     model, points = Network(), Points(260, pause)
     data = FitData(source=points, train=np.arange(200), validation=np.arange(200, 260))
-    return model, fit(model, data, settings, folder=folder, seed=3, augment=jitter, resume=resume)
+    return model, fit(model, data, settings, folder=folder, seed=3, augment=jitter, evaluate=evaluate, resume=resume)
 
 
 if __name__ == "__main__":

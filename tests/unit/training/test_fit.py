@@ -71,15 +71,32 @@ def test_kill_and_resume_gives_the_same_weights(tmp_path: Path) -> None:
     assert log_without_time(tmp_path / "whole") == log_without_time(tmp_path / "killed")
 
 
+def test_resume_from_between_the_last_step_of_an_epoch_and_its_log_row(tmp_path: Path) -> None:
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    often = replace(SETTINGS, save_seconds=0.0)  # the state is saved after every step
+    kept: list[bytes] = []
+
+    def keep_the_state(model: torch.nn.Module) -> dict[str, float]:
+        kept.append((tmp_path / "whole" / "fit.safetensors").read_bytes())
+        return {"score": 1.0 / len(kept)}
+
+    run(tmp_path / "whole", settings=often, evaluate=keep_the_state)
+    (tmp_path / "killed" / "fit.safetensors").write_bytes(kept[1])
+    del kept[1:]
+    run(tmp_path / "killed", settings=often, evaluate=keep_the_state, resume=True)
+    assert log_without_time(tmp_path / "whole") == log_without_time(tmp_path / "killed")
+
+
 def log_without_time(folder: Path) -> list[list[str]]:
     with (folder / "log.csv").open() as file:
         return [row[:-2] for row in csv.reader(file)]
 
 
 def test_resume_of_another_fit_is_refused(tmp_path: Path) -> None:
-    run(tmp_path, settings=replace(SETTINGS, epochs=1))
+    run(tmp_path, settings=replace(SETTINGS, epochs=1, save_seconds=0.0))
     with pytest.raises(InputError, match="other settings"):
-        run(tmp_path, resume=True, settings=replace(SETTINGS, epochs=2))
+        run(tmp_path, resume=True, settings=replace(SETTINGS, epochs=2, save_seconds=0.0))
 
 
 def test_resume_from_a_broken_state_is_refused(tmp_path: Path) -> None:
