@@ -73,5 +73,5 @@ $(BIN)/.installed: $(BIN)/.environment pyproject.toml constraints.txt
 	@touch $@
 
 $(BIN)/.installed-dev: $(BIN)/.installed
-	$(PIP) -e ".[dev,potentials,bench]"
+	$(PIP) -e ".[dev,all,bench]"
 	@touch $@
