@@ -103,6 +103,7 @@ def train_ours(_: str, train: pd.DataFrame, test: pd.DataFrame, seconds: float, 
     import torch
 
     from matwright.graphs.builder import build_graph
+    from matwright.graphs.ragged import Labels
     from matwright.graphs.store import pack
     from matwright.materials.interop import from_cif
     from matwright.models.config import GemPpmConfig, HeadConfig, HeadKind
@@ -114,7 +115,8 @@ def train_ours(_: str, train: pd.DataFrame, test: pd.DataFrame, seconds: float, 
     centre, scale = float(train[TARGET].mean()), float(train[TARGET].std())
     graphs = [build_graph(from_cif(text), config.graph) for text in [*train.cif, *test.cif]]
     values = np.array([*train[TARGET], *test[TARGET]])[:, None]
-    store = pack(graphs, targets=(values - centre) / scale, target_names=(TARGET,), settings=config.graph)
+    labels = Labels.of_targets((values - centre) / scale)
+    store = pack(graphs, labels=labels, target_names=(TARGET,), settings=config.graph)
     torch.manual_seed(seed)
     model = GemPpm(config)
     indices = np.arange(len(train))

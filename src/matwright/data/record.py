@@ -39,6 +39,10 @@ class RawRow:
         kind: what `payload` is.
         payload: text of the structure, path of a structure file, or the crystal itself.
         targets: one value a target in the unit of its spec, NaN where missing.
+        censored: one sign a target, -1 where the true value lies below the one given, +1 above, 0 exact; empty for
+            all exact.
+        conditions: one value a condition, a number in its unit or the code of a category, NaN where missing.
+        steps: processing steps in their order (see `materials.conditions`), NaN where a field is missing.
         part: the split's part that the source names ("train", "val", "test" or its own word), "" where it names none.
         problem: why the row cannot be used, None where nothing is wrong so far; `parse_row` raises it.
     """
@@ -49,6 +53,9 @@ class RawRow:
     kind: StructureKind
     payload: str | Crystal
     targets: tuple[float, ...] = ()
+    censored: tuple[int, ...] = ()
+    conditions: tuple[float, ...] = ()
+    steps: tuple[tuple[float, ...], ...] = ()
     part: str = ""
     problem: str | None = None
 

@@ -8,11 +8,10 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from matwright.graphs.builder import Graph
 from matwright.graphs.envelope import polynomial_envelope
-from matwright.graphs.ragged import RaggedGraphs, lay_end_to_end, starts_of
+from matwright.graphs.ragged import ROW_WIDTH, Labels, RaggedGraphs, lay_end_to_end, starts_of
 
 
 @final
@@ -27,11 +26,13 @@ class GraphBatch:
 
     Attributes:
         numbers: (n_atoms,) int64, atomic number (of the majority element where a site is disordered).
+        weights: (n_atoms,) float, 1 for an atom, the atomic fraction for an element of a composition.
         rows: (n_rows,) int64, the atom each row of slots belongs to, ascending; every atom has at least one.
         neighbours: (n_rows, ROW_WIDTH) int64, index of the neighbour atom in this batch.
         vectors: (n_rows, ROW_WIDTH, 3) float, Å, from the atom to the periodic image of its neighbour.
         distances: (n_rows, ROW_WIDTH) float, Å, length of `vectors`.
-        envelope: (n_rows, ROW_WIDTH) float in [0, 1], smooth weight of the neighbour, 0 at distance r_i.
+        envelope: (n_rows, ROW_WIDTH) float in [0, 1], smooth weight of the neighbour, 0 at distance r_i, times the
+            neighbour's own weight.
         radii: (n_atoms,) float, Å, r_i.
         crystal: (n_atoms,) int64, which crystal of the batch the atom belongs to, ascending.
         counts: (n_crystals,) int64, number of atoms of each crystal.
@@ -39,11 +40,18 @@ class GraphBatch:
         share_atoms: (n_shares,) int64, atom of each share of a disordered site; empty when all sites are ordered.
         share_numbers: (n_shares,) int64, element of each share.
         shares: (n_shares,) float, occupancy in (0, 1].
+        bond_slots: (n_bonds,) int64, slots (row · ROW_WIDTH + column) that are bonds of stated order.
+        bond_orders: (n_bonds,) float.
         targets: (n_crystals, n_targets) float, in the unit of each target; 0 where missing.
         mask: (n_crystals, n_targets) bool, True where the target is known.
+        censored: (n_crystals, n_targets) int8, -1 where the true value lies below the target, +1 above, 0 exact.
+        conditions: (n_crystals, n_conditions) float, numbers in their units and codes of categories; NaN missing.
+        steps: (n_steps, STEP_FIELDS) float, processing steps; NaN where missing.
+        step_crystal: (n_steps,) int64, which structure of the batch the step belongs to, ascending.
     """
 
     numbers: torch.Tensor
+    weights: torch.Tensor
     rows: torch.Tensor
     neighbours: torch.Tensor
     vectors: torch.Tensor
@@ -56,8 +64,14 @@ class GraphBatch:
     share_atoms: torch.Tensor
     share_numbers: torch.Tensor
     shares: torch.Tensor
+    bond_slots: torch.Tensor
+    bond_orders: torch.Tensor
     targets: torch.Tensor
     mask: torch.Tensor
+    censored: torch.Tensor
+    conditions: torch.Tensor
+    steps: torch.Tensor
+    step_crystal: torch.Tensor
 
     @property
     def n_crystals(self) -> int:
@@ -80,9 +94,9 @@ class GraphBatch:
         return GraphBatch(**{field.name: getattr(self, field.name).pin_memory() for field in fields(self)})
 
 
-def collate(graphs: Sequence[Graph], targets: NDArray[np.floating] | None = None) -> GraphBatch:
-    """The batch of some graphs in their order; `targets` (n_crystals, n_targets), NaN where missing."""
-    return assemble(lay_end_to_end(graphs, targets))
+def collate(graphs: Sequence[Graph], labels: Labels | None = None) -> GraphBatch:
+    """The batch of some graphs in their order, with their targets and conditions."""
+    return assemble(lay_end_to_end(graphs, labels))
 
 
 def assemble(ragged: RaggedGraphs) -> GraphBatch:
@@ -95,15 +109,19 @@ def assemble(ragged: RaggedGraphs) -> GraphBatch:
     vectors = torch.from_numpy(np.ascontiguousarray(ragged.rows["vectors"]))
     distances = _lengths(vectors)
     row_index = torch.from_numpy(rows)
-    targets = torch.from_numpy(ragged.targets.astype(np.float32))
+    labels, first_rows = ragged.labels, starts_of(ragged.row_totals)
+    targets = torch.from_numpy(labels.targets.astype(np.float32))
     mask = ~targets.isnan()
+    weights = torch.from_numpy(np.ascontiguousarray(ragged.atoms["weight"]))
+    neighbours = torch.from_numpy(ragged.rows["neighbours"] + first_atom_of_row[:, None])
     return GraphBatch(
         numbers=torch.from_numpy(ragged.atoms["number"].astype(np.int64)),
+        weights=weights,
         rows=row_index,
-        neighbours=torch.from_numpy(ragged.rows["neighbours"] + first_atom_of_row[:, None]),
+        neighbours=neighbours,
         vectors=vectors,
         distances=distances,
-        envelope=polynomial_envelope(distances, radii.index_select(0, row_index)[:, None]),
+        envelope=_envelope(distances, radii, row_index, neighbours, weights),
         radii=radii,
         crystal=torch.from_numpy(crystal),
         counts=torch.from_numpy(ragged.atom_counts),
@@ -111,9 +129,25 @@ def assemble(ragged: RaggedGraphs) -> GraphBatch:
         share_atoms=torch.from_numpy(np.repeat(first_atoms, ragged.share_counts) + ragged.shares["site"]),
         share_numbers=torch.from_numpy(ragged.shares["number"].astype(np.int64)),
         shares=torch.from_numpy(np.ascontiguousarray(ragged.shares["share"])),
+        bond_slots=torch.from_numpy(np.repeat(first_rows * ROW_WIDTH, ragged.bond_counts) + ragged.bonds["slot"]),
+        bond_orders=torch.from_numpy(np.ascontiguousarray(ragged.bonds["order"])),
         targets=torch.where(mask, targets, 0.0),
         mask=mask,
+        censored=torch.from_numpy(np.ascontiguousarray(labels.censored)),
+        conditions=torch.from_numpy(labels.conditions.astype(np.float32)),
+        steps=torch.from_numpy(np.ascontiguousarray(labels.steps)),
+        step_crystal=torch.from_numpy(np.repeat(np.arange(len(labels.step_counts)), labels.step_counts)),
     )
+
+
+def _envelope(
+    distances: torch.Tensor, radii: torch.Tensor, rows: torch.Tensor, neighbours: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """The smooth weight of each neighbour times the neighbour's own; a batch of atoms alone skips the product."""
+    envelope = polynomial_envelope(distances, radii.index_select(0, rows)[:, None])
+    if bool((weights == 1.0).all()):
+        return envelope
+    return envelope * weights.index_select(0, neighbours.reshape(-1)).view(envelope.shape)
 
 
 def perturb(batch: GraphBatch, sigma: float, strain: float, generator: torch.Generator | None = None) -> GraphBatch:
@@ -141,8 +175,11 @@ def perturb(batch: GraphBatch, sigma: float, strain: float, generator: torch.Gen
         deform = deform + torch.eye(3, device=vectors.device, dtype=vectors.dtype)
         vectors = torch.bmm(vectors, deform.index_select(0, batch.crystal.index_select(0, batch.rows)))
         lattices = torch.bmm(lattices, deform)
+    if not bool((batch.weights == 1.0).all()):  # the elements of a composition have no place that could move
+        placed = (batch.weights == 1.0).index_select(0, batch.rows)[:, None, None]
+        vectors = torch.where(placed, vectors, batch.vectors)
     distances = _lengths(vectors)
-    envelope = polynomial_envelope(distances, batch.radii.index_select(0, batch.rows)[:, None])
+    envelope = _envelope(distances, batch.radii, batch.rows, batch.neighbours, batch.weights)
     return replace(batch, vectors=vectors, lattices=lattices, distances=distances, envelope=envelope)
 
 

@@ -18,14 +18,14 @@ from matwright.graphs.settings import GraphSettings
 from matwright.graphs.store import META_FILE, STORE_SCHEMA, GraphStore, read_meta
 from matwright.graphs.workers import ordered_map
 from matwright.graphs.writer import Row, StoreWriter
-from matwright.materials.crystal import Crystal
+from matwright.materials.material import Structure
 from matwright.progress import Progress, silent
 from matwright.serialization import hash_json, write_json
 
 _CHUNK = 64  # crystals a worker turns into graphs at a time
 
-Parse = Callable[[Any], Crystal]
-"""Row → crystal; raises InputError for a bad row. A function of a module, since worker processes import it."""
+Parse = Callable[[Any], Structure]
+"""Row → structure; raises InputError for a bad row. A function of a module, since worker processes import it."""
 
 Reject = Callable[[Any, str], None]
 """Called with each bad row (a `RowPlace`) and the reason, in the order of the rows; raising stops the build.
@@ -33,7 +33,9 @@ Reject = Callable[[Any, str], None]
 A store that is used again tells its rejected rows again, so that every run can report them."""
 
 
-def store_hash(source_hash: str, settings: GraphSettings, target_names: Sequence[str]) -> str:
+def store_hash(
+    source_hash: str, settings: GraphSettings, target_names: Sequence[str], condition_names: Sequence[str] = ()
+) -> str:
     """The content hash of a store: the same source, settings and schema give the same graphs."""
     return hash_json(
         {
@@ -41,6 +43,7 @@ def store_hash(source_hash: str, settings: GraphSettings, target_names: Sequence
             "source": source_hash,
             "settings": settings.as_dict(),
             "targets": list(target_names),
+            "conditions": list(condition_names),
         }
     )
 
@@ -52,6 +55,7 @@ def build_store(
     *,
     source_hash: str,
     target_names: Sequence[str] = (),
+    condition_names: Sequence[str] = (),
     settings: GraphSettings = DEFAULT_SETTINGS,
     workers: int = 1,
     on_reject: Reject | None = None,
@@ -70,6 +74,7 @@ def build_store(
         path: the folder of the store; a store of another content there is replaced, anything else is not.
         source_hash: hash of the file and of the options it is read with.
         target_names: one a value of `Row.targets`.
+        condition_names: one a value of `Row.conditions`.
         settings: the neighbour rule.
         workers: processes that parse and build; 1 works in this process. More need an importable main module.
         on_reject: told of each bad row; the store keeps them in `rejections` in any case.
@@ -79,7 +84,7 @@ def build_store(
     Raises:
         InputError: when `path` holds something else, no row is good, or the targets do not fit their names.
     """
-    folder, content_hash = Path(path), store_hash(source_hash, settings, target_names)
+    folder, content_hash = Path(path), store_hash(source_hash, settings, target_names, condition_names)
     if (meta := read_meta(folder)) is not None and meta["content_hash"] == content_hash:
         return _used_again(folder, on_reject)
     if folder.exists() and meta is None and (not folder.is_dir() or any(folder.iterdir())):
@@ -90,10 +95,16 @@ def build_store(
         partial_folder(folder) as partial,
         closing(ordered_map(_build_chunk, _chunks(rows, parse, settings), workers)) as results,
     ):
-        columns = _write_columns(partial, results, len(target_names), on_reject, listener)
+        widths = (len(target_names), len(condition_names))
+        columns = _write_columns(partial, results, widths, on_reject, listener)
         if columns["rows"]["atom_counts"] == 0:
             raise InputError(f"none of the {columns['rejected']} rows holds a usable structure")
-        about = {"content_hash": content_hash, "settings": settings.as_dict(), "target_names": list(target_names)}
+        about = {
+            "content_hash": content_hash,
+            "settings": settings.as_dict(),
+            "target_names": list(target_names),
+            "condition_names": list(condition_names),
+        }
         write_json(partial / META_FILE, {**columns, **about})  # last: without it nothing opens
         take_place(partial, folder)
     listener.finish()
@@ -112,12 +123,12 @@ def _used_again(folder: Path, on_reject: Reject | None) -> GraphStore:
 def _write_columns(
     folder: Path,
     results: Iterable[tuple[_Chunk, _Built]],
-    n_targets: int,
+    widths: tuple[int, int],
     on_reject: Reject | None,
     progress: Progress,
 ) -> dict[str, Any]:
     """Write every column and return what `meta.json` says about them."""
-    writer = StoreWriter(folder, n_targets)
+    writer = StoreWriter(folder, *widths)
     try:
         for chunk, built in results:
             for position, reason in built.rejected:
@@ -162,10 +173,10 @@ def _build_chunk(chunk: _Chunk) -> _Built:
     rejected: list[tuple[int, str]] = []
     for position, row in enumerate(chunk.rows):
         try:
-            crystal = chunk.parse(row)
-            if len(crystal) > MAX_ATOMS:
-                raise InputError(f"a crystal of a graph store has at most {MAX_ATOMS} atoms, found {len(crystal)}")
-            graphs.append(build_graph(crystal, chunk.settings))
+            graph = build_graph(chunk.parse(row), chunk.settings)
+            if len(graph) > MAX_ATOMS:
+                raise InputError(f"a structure of a graph store has at most {MAX_ATOMS} atoms, found {len(graph)}")
+            graphs.append(graph)
         except MatwrightError as error:
             rejected.append((position, str(error)))
     return _Built(ragged=lay_end_to_end(graphs) if graphs else None, rejected=rejected)

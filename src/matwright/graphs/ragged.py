@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ from matwright.graphs.builder import Graph
 ROW_WIDTH = 4
 """Slots in one row of neighbours; 4 loses least to padding and to the sum over the rows of an atom."""
 
-ATOM = np.dtype([("radius", "<f4"), ("rows", "<u2"), ("number", "u1")], align=True)
-"""One atom: r_i in Å, how many rows its neighbours take (at least one), atomic number."""
+ATOM = np.dtype([("radius", "<f4"), ("weight", "<f4"), ("rows", "<u2"), ("number", "u1")], align=True)
+"""One node: r_i in Å, weight, how many rows its neighbours take (at least one), atomic number."""
 
 ROW = np.dtype([("neighbours", "<u2", (ROW_WIDTH,)), ("vectors", "<f4", (ROW_WIDTH, 3))], align=True)
 """One row: indices of neighbours within their own crystal, vectors to them in Å; padding as in `GraphBatch`."""
@@ -24,8 +24,58 @@ ROW = np.dtype([("neighbours", "<u2", (ROW_WIDTH,)), ("vectors", "<f4", (ROW_WID
 SHARE = np.dtype([("share", "<f4"), ("site", "<u2"), ("number", "u1")], align=True)
 """One share of a disordered site: occupancy, site within its own crystal, element."""
 
+BOND = np.dtype([("slot", "<u4"), ("order", "<f4")], align=True)
+"""One directed chemical bond: its slot, counted from the first slot of its own structure, and its order."""
+
+STEP_FIELDS = 6
+"""Numbers of one processing step (see `materials.conditions`)."""
+
 MAX_ATOMS = 65535
 """Atoms of one crystal: an index within a crystal takes two bytes."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Labels:
+    """What is known of each structure beside its graph.
+
+    Attributes:
+        targets: (n_crystals, n_targets) float64, NaN where missing.
+        censored: (n_crystals, n_targets) int8, -1 where the true value lies below the target, +1 above, 0 exact.
+        conditions: (n_crystals, n_conditions) float64, numbers in their units and codes of categories, NaN missing.
+        step_counts: (n_crystals,) int64, processing steps of each.
+        steps: (n_steps, STEP_FIELDS) float32, the steps of one structure together, NaN where missing.
+    """
+
+    targets: NDArray[np.float64]
+    censored: NDArray[np.int8]
+    conditions: NDArray[np.float64]
+    step_counts: NDArray[np.int64]
+    steps: NDArray[np.float32]
+
+    @classmethod
+    def of_targets(cls, targets: NDArray[np.floating]) -> Self:
+        """Targets (n_crystals, n_targets) that are all exact, without conditions."""
+        return cls.of_conditions(np.zeros((len(targets), 0)), targets)
+
+    @classmethod
+    def of_conditions(
+        cls,
+        conditions: NDArray[np.floating],
+        targets: NDArray[np.floating] | None = None,
+        steps: Sequence[Sequence[Sequence[float]]] | None = None,
+    ) -> Self:
+        """Conditions (n_crystals, n_conditions) with the steps of each structure, and targets where there are any."""
+        n = len(conditions)
+        values = np.zeros((n, 0)) if targets is None else np.array(targets, dtype=np.float64)
+        each = steps if steps is not None else [()] * n
+        return cls(
+            targets=values,
+            censored=np.zeros(values.shape, np.int8),
+            conditions=np.array(conditions, dtype=np.float64),
+            step_counts=np.array([len(some) for some in each], dtype=np.int64),
+            steps=np.array([step for some in each for step in some], dtype=np.float32).reshape(-1, STEP_FIELDS),
+        )
 
 
 @final
@@ -37,21 +87,25 @@ class RaggedGraphs:
         atom_counts: (n_crystals,) int64, atoms of each crystal.
         row_totals: (n_crystals,) int64, rows of neighbours of each crystal.
         share_counts: (n_crystals,) int64, shares of disordered sites of each crystal.
+        bond_counts: (n_crystals,) int64, directed bonds of each molecule.
         atoms: (n_atoms,) of `ATOM`.
         rows: (n_rows,) of `ROW`, the rows of one atom together, atoms in their order.
         shares: (n_shares,) of `SHARE`.
+        bonds: (n_bonds,) of `BOND`.
         lattices: (n_crystals, 3, 3) float64, Å.
-        targets: (n_crystals, n_targets) float64, NaN where missing.
+        labels: targets and conditions.
     """
 
     atom_counts: NDArray[np.int64]
     row_totals: NDArray[np.int64]
     share_counts: NDArray[np.int64]
+    bond_counts: NDArray[np.int64]
     atoms: NDArray[Any]
     rows: NDArray[Any]
     shares: NDArray[Any]
+    bonds: NDArray[Any]
     lattices: NDArray[np.float64]
-    targets: NDArray[np.float64]
+    labels: Labels
 
     @property
     def numbers(self) -> NDArray[np.uint8]:
@@ -64,8 +118,8 @@ class RaggedGraphs:
         return self.shares["number"]
 
 
-def lay_end_to_end(graphs: Sequence[Graph], targets: NDArray[np.floating] | None = None) -> RaggedGraphs:
-    """The flat arrays of some graphs in their order; `targets` (n_crystals, n_targets), None for no targets.
+def lay_end_to_end(graphs: Sequence[Graph], labels: Labels | None = None) -> RaggedGraphs:
+    """The flat arrays of some graphs in their order; `labels` None for no targets and no conditions.
 
     Raises:
         InputError: when there is no graph, or one has more than `MAX_ATOMS` atoms.
@@ -76,6 +130,7 @@ def lay_end_to_end(graphs: Sequence[Graph], targets: NDArray[np.floating] | None
     edge_counts = np.concatenate([graph.counts for graph in graphs]).astype(np.int64)
     atoms = np.zeros(len(edge_counts), dtype=ATOM)
     atoms["radius"] = np.concatenate([graph.radii for graph in graphs])
+    atoms["weight"] = np.concatenate([graph.weights for graph in graphs])
     atoms["rows"] = np.maximum(1, -(-edge_counts // ROW_WIDTH))
     atoms["number"] = np.concatenate([graph.numbers for graph in graphs])
     share_counts = np.array([len(graph.shares) for graph in graphs], dtype=np.int64)
@@ -83,22 +138,37 @@ def lay_end_to_end(graphs: Sequence[Graph], targets: NDArray[np.floating] | None
     shares["share"] = np.concatenate([graph.shares for graph in graphs])
     shares["site"] = np.concatenate([graph.share_sites for graph in graphs])
     shares["number"] = np.concatenate([graph.share_numbers for graph in graphs])
+    bonds = np.concatenate([_bonds(graph) for graph in graphs])
     rows_before = np.concatenate([[0], np.cumsum(atoms["rows"], dtype=np.int64)])
     return RaggedGraphs(
         atom_counts=atom_counts,
         row_totals=np.diff(rows_before[np.concatenate([[0], np.cumsum(atom_counts)])]),
         share_counts=share_counts,
+        bond_counts=np.array([len(graph.bond_edges) for graph in graphs], dtype=np.int64),
         atoms=atoms,
         rows=_rows(graphs, atoms, atom_counts, edge_counts),
         shares=shares,
+        bonds=bonds,
         lattices=np.stack([graph.lattice for graph in graphs]),
-        targets=np.zeros((len(graphs), 0)) if targets is None else np.array(targets, dtype=np.float64),
+        labels=Labels.of_targets(np.zeros((len(graphs), 0))) if labels is None else labels,
     )
 
 
 def starts_of(counts: NDArray[np.integer]) -> NDArray[np.int64]:
     """Where each group begins when groups of these sizes lie end to end."""
     return np.cumsum(counts, dtype=np.int64) - counts
+
+
+def _bonds(graph: Graph) -> NDArray[Any]:
+    """The bonds of a structure, by slot: rows of an atom are padded, so that a slot is not an edge."""
+    bonds = np.zeros(len(graph.bond_edges), dtype=BOND)
+    if len(bonds):
+        edge_counts = graph.counts.astype(np.int64)
+        row_counts = np.maximum(1, -(-edge_counts // ROW_WIDTH))
+        shift = np.repeat(starts_of(row_counts) * ROW_WIDTH - starts_of(edge_counts), edge_counts)
+        bonds["slot"] = graph.bond_edges + shift[graph.bond_edges]
+        bonds["order"] = graph.bond_orders
+    return bonds
 
 
 def _rows(

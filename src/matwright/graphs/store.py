@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from matwright.errors import InputError
 from matwright.graphs.builder import DEFAULT_SETTINGS, Graph
 from matwright.graphs.columns import ArrayColumn, Column, FileColumn, Spans, column_length, mapped
-from matwright.graphs.ragged import RaggedGraphs, lay_end_to_end, starts_of
+from matwright.graphs.ragged import Labels, RaggedGraphs, lay_end_to_end, starts_of
 from matwright.graphs.settings import GraphSettings
 from matwright.serialization import read_json
 
@@ -25,11 +25,22 @@ if TYPE_CHECKING:
 META_FILE = "meta.json"
 REJECTED_FILE = "rejected.jsonl"
 STORE_FORMAT = "matwright graph store"
-STORE_SCHEMA = 2
+STORE_SCHEMA = 3
 """Raised whenever the files of a store change their meaning: stores of another schema are built again."""
 
-PER_CRYSTAL = ("atom_counts", "row_totals", "share_counts", "id_lengths", "part_codes", "lattices", "targets")
-COLUMNS = (*PER_CRYSTAL, "atoms", "rows", "shares", "id_bytes")
+LABELS = ("targets", "censored", "conditions")
+PER_CRYSTAL = (
+    "atom_counts",
+    "row_totals",
+    "share_counts",
+    "bond_counts",
+    "step_counts",
+    "id_lengths",
+    "part_codes",
+    "lattices",
+    *LABELS,
+)
+COLUMNS = (*PER_CRYSTAL, "atoms", "rows", "shares", "bonds", "steps", "id_bytes")
 """The files of a store; `rows`, by far the largest, is read by position, the others are mapped."""
 
 
@@ -47,7 +58,7 @@ class RejectedRow:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GraphStore:
-    """Graphs, targets and names of many crystals in the order of their source.
+    """Graphs, targets, conditions and names of many structures in the order of their source.
 
     A subset shares the columns and holds only its own rows' places. Instances are made by `GraphStore.open`,
     `build_store` and `pack`.
@@ -56,7 +67,10 @@ class GraphStore:
         settings: the neighbour rule all graphs were built with.
         content_hash: hash of the source, the settings and the schema; empty for graphs packed in memory.
         target_names: what the columns of `targets` are.
+        condition_names: what the columns of `conditions` are.
         targets: (n_crystals, n_targets) float64, NaN where missing.
+        censored: (n_crystals, n_targets) int8, -1 where the true value lies below the target, +1 above, 0 exact.
+        conditions: (n_crystals, n_conditions) float64, NaN where missing.
         lattices: (n_crystals, 3, 3) float64, Å.
         path: the folder, None in memory.
     """
@@ -64,7 +78,10 @@ class GraphStore:
     settings: GraphSettings
     content_hash: str
     target_names: tuple[str, ...]
+    condition_names: tuple[str, ...]
     targets: NDArray[np.float64]
+    censored: NDArray[np.int8]
+    conditions: NDArray[np.float64]
     lattices: NDArray[np.float64]
     path: Path | None
     _part_names: tuple[str, ...]
@@ -72,10 +89,14 @@ class GraphStore:
     _atoms: Spans
     _rows: Spans
     _shares: Spans
+    _bonds: Spans
+    _steps: Spans
     _ids: Spans
     _atom_column: Column
     _row_column: Column
     _share_column: Column
+    _bond_column: Column
+    _step_column: Column
     _id_column: Column
 
     @classmethod
@@ -98,7 +119,10 @@ class GraphStore:
             settings=GraphSettings.from_dict(meta["settings"]),
             content_hash=meta["content_hash"],
             target_names=tuple(meta["target_names"]),
+            condition_names=tuple(meta["condition_names"]),
             targets=arrays["targets"],
+            censored=arrays["censored"],
+            conditions=arrays["conditions"],
             lattices=arrays["lattices"],
             path=folder,
             _part_names=tuple(meta["part_names"]),
@@ -106,10 +130,14 @@ class GraphStore:
             _atoms=_spans(arrays["atom_counts"]),
             _rows=_spans(arrays["row_totals"]),
             _shares=_spans(arrays["share_counts"]),
+            _bonds=_spans(arrays["bond_counts"]),
+            _steps=_spans(arrays["step_counts"]),
             _ids=_spans(arrays["id_lengths"]),
             _atom_column=ArrayColumn.mapped(files["atoms"]),
             _row_column=FileColumn(files["rows"]),
             _share_column=ArrayColumn.mapped(files["shares"]),
+            _bond_column=ArrayColumn.mapped(files["bonds"]),
+            _step_column=ArrayColumn.mapped(files["steps"]),
             _id_column=ArrayColumn.mapped(files["id_bytes"]),
         )
 
@@ -148,11 +176,15 @@ class GraphStore:
         return replace(
             self,
             targets=self.targets[at],
+            censored=self.censored[at],
+            conditions=self.conditions[at],
             lattices=self.lattices[at],
             _part_codes=self._part_codes[at],
             _atoms=_at(self._atoms, at),
             _rows=_at(self._rows, at),
             _shares=_at(self._shares, at),
+            _bonds=_at(self._bonds, at),
+            _steps=_at(self._steps, at),
             _ids=_at(self._ids, at),
         )
 
@@ -160,15 +192,24 @@ class GraphStore:
         """The flat arrays of the crystals at these places, in this order."""
         at = np.asarray(indices, dtype=np.int64)
         atoms, rows, shares = _at(self._atoms, at), _at(self._rows, at), _at(self._shares, at)
+        bonds, steps = _at(self._bonds, at), _at(self._steps, at)
         return RaggedGraphs(
             atom_counts=atoms[1],
             row_totals=rows[1],
             share_counts=shares[1],
+            bond_counts=bonds[1],
             atoms=self._atom_column.read(atoms),
             rows=self._row_column.read(rows),
             shares=self._share_column.read(shares),
+            bonds=self._bond_column.read(bonds),
             lattices=self.lattices[at],
-            targets=self.targets[at],
+            labels=Labels(
+                targets=self.targets[at],
+                censored=self.censored[at],
+                conditions=self.conditions[at],
+                step_counts=steps[1],
+                steps=self._step_column.read(steps),
+            ),
         )
 
     def batch(self, indices: NDArray[np.integer] | Sequence[int]) -> GraphBatch:
@@ -190,8 +231,9 @@ def pack(
     graphs: Sequence[Graph],
     *,
     settings: GraphSettings = DEFAULT_SETTINGS,
-    targets: NDArray[np.floating] | None = None,
+    labels: Labels | None = None,
     target_names: Sequence[str] = (),
+    condition_names: Sequence[str] = (),
     ids: Sequence[str] | None = None,
 ) -> GraphStore:
     """A store in memory, for instance of thousands of generated crystals.
@@ -199,17 +241,21 @@ def pack(
     Args:
         graphs: at least one.
         settings: the neighbour rule they were built with.
-        targets: (n_crystals, n_targets), NaN where missing; None for no targets.
-        target_names: one a column of `targets`.
+        labels: targets and conditions; None for none.
+        target_names: one a column of the targets.
+        condition_names: one a column of the conditions.
         ids: one a graph; None counts from 0.
     """
-    ragged = lay_end_to_end(graphs, targets)
+    ragged = lay_end_to_end(graphs, labels)
     names = [(str(i) if ids is None else ids[i]).encode() for i in range(len(graphs))]
     return GraphStore(
         settings=settings,
         content_hash="",
         target_names=tuple(target_names),
-        targets=ragged.targets,
+        condition_names=tuple(condition_names),
+        targets=ragged.labels.targets,
+        censored=ragged.labels.censored,
+        conditions=ragged.labels.conditions,
         lattices=ragged.lattices,
         path=None,
         _part_names=("",),
@@ -217,10 +263,14 @@ def pack(
         _atoms=_spans(ragged.atom_counts),
         _rows=_spans(ragged.row_totals),
         _shares=_spans(ragged.share_counts),
+        _bonds=_spans(ragged.bond_counts),
+        _steps=_spans(ragged.labels.step_counts),
         _ids=_spans(np.array([len(name) for name in names])),
         _atom_column=ArrayColumn(ragged.atoms),
         _row_column=ArrayColumn(ragged.rows),
         _share_column=ArrayColumn(ragged.shares),
+        _bond_column=ArrayColumn(ragged.bonds),
+        _step_column=ArrayColumn(ragged.labels.steps),
         _id_column=ArrayColumn(np.frombuffer(b"".join(names), dtype=np.uint8)),
     )
 

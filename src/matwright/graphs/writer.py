@@ -13,24 +13,38 @@ from numpy.typing import DTypeLike, NDArray
 
 from matwright.errors import InputError
 from matwright.graphs.columns import ColumnWriter
-from matwright.graphs.ragged import ATOM, ROW, SHARE, RaggedGraphs
+from matwright.graphs.ragged import ATOM, BOND, ROW, SHARE, STEP_FIELDS, RaggedGraphs
 from matwright.graphs.store import REJECTED_FILE, STORE_FORMAT, STORE_SCHEMA
 
 _FORMATS: dict[str, tuple[DTypeLike, tuple[int, ...]]] = {
     "atom_counts": (np.uint16, ()),
     "row_totals": (np.int64, ()),
     "share_counts": (np.int32, ()),
+    "bond_counts": (np.int32, ()),
+    "step_counts": (np.int32, ()),
     "lattices": (np.float64, (3, 3)),
     "atoms": (ATOM, ()),
     "rows": (ROW, ()),
     "shares": (SHARE, ()),
+    "bonds": (BOND, ()),
+    "steps": (np.float32, (STEP_FIELDS,)),
     "id_lengths": (np.int32, ()),
     "id_bytes": (np.uint8, ()),
     "part_codes": (np.int16, ()),
 }
-"""Type and shape of a row of each column; the columns of `targets` depend on the source."""
+"""Type and shape of a row of each column; those of targets and conditions depend on the source."""
 
-_OF_GRAPHS = ("atom_counts", "row_totals", "share_counts", "lattices", "atoms", "rows", "shares")
+_OF_GRAPHS = (
+    "atom_counts",
+    "row_totals",
+    "share_counts",
+    "bond_counts",
+    "lattices",
+    "atoms",
+    "rows",
+    "shares",
+    "bonds",
+)
 
 
 class RowPlace(Protocol):
@@ -61,6 +75,21 @@ class Row(RowPlace, Protocol):
         ...
 
     @property
+    def censored(self) -> Sequence[int]:
+        """One sign a target, -1 where the true value lies below it, +1 above, 0 exact; empty for all exact."""
+        ...
+
+    @property
+    def conditions(self) -> Sequence[float]:
+        """One value a condition, NaN where missing."""
+        ...
+
+    @property
+    def steps(self) -> Sequence[Sequence[float]]:
+        """Processing steps in their order, `STEP_FIELDS` numbers each, NaN where missing."""
+        ...
+
+    @property
     def part(self) -> str:
         """The part of the split that the source names, "" where it names none."""
         ...
@@ -70,8 +99,8 @@ class Row(RowPlace, Protocol):
 class StoreWriter:
     """The open columns of a store that is being built."""
 
-    def __init__(self, folder: Path, n_targets: int) -> None:
-        self._n_targets = n_targets
+    def __init__(self, folder: Path, n_targets: int, n_conditions: int) -> None:
+        self._n_targets, self._n_conditions = n_targets, n_conditions
         self._part_codes: dict[str, int] = {}
         self._rejected = 0
         self._rejections = (folder / REJECTED_FILE).open("x", encoding="utf-8")
@@ -79,6 +108,8 @@ class StoreWriter:
             name: ColumnWriter(folder / f"{name}.npy", dtype, shape) for name, (dtype, shape) in _FORMATS.items()
         }
         self._columns["targets"] = ColumnWriter(folder / "targets.npy", np.float64, (n_targets,))
+        self._columns["censored"] = ColumnWriter(folder / "censored.npy", np.int8, (n_targets,))
+        self._columns["conditions"] = ColumnWriter(folder / "conditions.npy", np.float64, (n_conditions,))
 
     def append(self, rows: Sequence[Row], ragged: RaggedGraphs) -> None:
         """Write some graphs with the names, targets and parts of their rows."""
@@ -87,13 +118,19 @@ class StoreWriter:
             self._columns[name].append(values)
 
     def _row_columns(self, rows: Sequence[Row]) -> dict[str, NDArray[Any]]:
-        targets = np.array([tuple(row.targets) for row in rows], dtype=np.float64).reshape(len(rows), -1)
-        if targets.shape[1] != self._n_targets:
-            raise InputError(f"a row has {targets.shape[1]} target values, {self._n_targets} are named")
+        targets = _table([tuple(row.targets) for row in rows], self._n_targets, "target values")
+        conditions = _table([tuple(row.conditions) for row in rows], self._n_conditions, "conditions")
+        exact = (0,) * self._n_targets
+        signs = [tuple(row.censored) or exact for row in rows]
+        steps = [step for row in rows for step in row.steps]
         names = [row.id.encode() for row in rows]
         codes = [self._part_codes.setdefault(row.part, len(self._part_codes)) for row in rows]
         return {
             "targets": targets,
+            "censored": _table(signs, self._n_targets, "signs of censored values"),
+            "conditions": conditions,
+            "step_counts": np.array([len(row.steps) for row in rows]),
+            "steps": _table(steps, STEP_FIELDS, "fields of a step"),
             "id_lengths": np.array([len(name) for name in names]),
             "id_bytes": np.frombuffer(b"".join(names), dtype=np.uint8),
             "part_codes": np.array(codes),
@@ -123,3 +160,11 @@ class StoreWriter:
         for column in self._columns.values():
             with suppress(OSError):
                 column.close(keep=False)
+
+
+def _table(rows: Sequence[Sequence[float]], width: int, what: str) -> NDArray[np.float64]:
+    """(n, width) numbers of rows that all must have that width."""
+    wrong = next((len(row) for row in rows if len(row) != width), None)
+    if wrong is not None:
+        raise InputError(f"a row has {wrong} {what}, {width} are named")
+    return np.array(rows, dtype=np.float64).reshape(len(rows), width)

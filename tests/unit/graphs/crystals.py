@@ -20,6 +20,9 @@ class Row:
     part: str
     seed: int
     file: str = "made.csv"
+    censored: tuple[int, ...] = ()
+    conditions: tuple[float, ...] = ()
+    steps: tuple[tuple[float, ...], ...] = ()
 
     @property
     def number(self) -> int:

@@ -9,6 +9,7 @@ import torch
 from matwright.graphs.batch import GraphBatch, collate, perturb
 from matwright.graphs.builder import Graph, build_graph
 from matwright.graphs.envelope import polynomial_envelope
+from matwright.graphs.ragged import Labels
 from matwright.materials.crystal import Crystal
 
 
@@ -42,10 +43,10 @@ def neighbours_of(batch: GraphBatch, atom: int) -> list[tuple[float, ...]]:
 
 def test_a_batch_equals_its_parts(graphs: list[Graph]) -> None:
     targets = np.array([[1.0, np.nan], [2.0, 3.0], [np.nan, np.nan], [0.0, 5.0]])
-    whole = collate(graphs, targets)
+    whole = collate(graphs, Labels.of_targets(targets))
     atom = 0
     for index, graph in enumerate(graphs):
-        part = collate([graph], targets[index : index + 1])
+        part = collate([graph], Labels.of_targets(targets[index : index + 1]))
         for local in range(len(graph)):
             assert neighbours_of(whole, atom) == neighbours_of(part, local)
             atom += 1
@@ -81,7 +82,7 @@ def test_an_atom_without_neighbours_has_a_row_of_padding() -> None:
 
 
 def test_missing_targets_are_masked() -> None:
-    batch = collate([build_graph(crystal(0, 2))], np.array([[np.nan, -1.5]]))
+    batch = collate([build_graph(crystal(0, 2))], Labels.of_targets(np.array([[np.nan, -1.5]])))
     assert batch.mask.tolist() == [[False, True]]
     assert batch.targets.tolist() == [[0.0, -1.5]]
 

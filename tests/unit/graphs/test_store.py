@@ -19,6 +19,7 @@ from matwright.errors import InputError, ResourceError
 from matwright.graphs.batch import GraphBatch, collate
 from matwright.graphs.builder import build_graph
 from matwright.graphs.packing import build_store
+from matwright.graphs.ragged import Labels
 from matwright.graphs.settings import GraphSettings
 from matwright.graphs.store import GraphStore, pack
 from matwright.graphs.writer import RowPlace
@@ -42,8 +43,12 @@ def good(candidates: list[Row]) -> list[Row]:
     return kept
 
 
+def labels_of(kept: list[Row]) -> Labels:
+    return Labels.of_targets(np.array([row.targets for row in kept]))
+
+
 def expected(kept: list[Row]) -> GraphBatch:
-    return collate([build_graph(parse(row)) for row in kept], np.array([row.targets for row in kept]))
+    return collate([build_graph(parse(row)) for row in kept], labels_of(kept))
 
 
 def assert_same(one: GraphBatch, other: GraphBatch) -> None:
@@ -90,7 +95,7 @@ def test_another_process_can_draw_from_it(built: GraphStore) -> None:
 def test_graphs_packed_in_memory_give_the_same_batch(built: GraphStore) -> None:
     kept = good(rows(40))
     graphs = [build_graph(parse(row)) for row in kept]
-    packed = pack(graphs, targets=np.array([row.targets for row in kept]), ids=[row.id for row in kept])
+    packed = pack(graphs, labels=labels_of(kept), ids=[row.id for row in kept])
     assert_same(packed.batch([4, 1, 2]), built.batch([4, 1, 2]))
     assert packed.ids == built.ids[: len(kept)]
     assert pack(graphs[:3]).ids == ["0", "1", "2"]

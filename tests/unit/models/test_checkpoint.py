@@ -15,6 +15,7 @@ import torch
 from matwright.errors import InputError
 from matwright.evaluation.records import class_shares, predict_records, validation_numbers
 from matwright.graphs.builder import build_graph
+from matwright.graphs.ragged import Labels
 from matwright.graphs.store import GraphStore, pack
 from matwright.materials.properties import PropertySpec
 from matwright.models.checkpoint import (
@@ -60,7 +61,7 @@ def store() -> GraphStore:
     total = -5.0 * np.array([len(crystal) for crystal in some]) + np.arange(40) % 3
     return pack(
         [build_graph(crystal) for crystal in some],
-        targets=np.column_stack([values, metal, total]),
+        labels=Labels.of_targets(np.column_stack([values, metal, total])),
         target_names=[spec.name for spec in SPECS],
     )
 
@@ -104,7 +105,7 @@ def test_extensive_targets_double_with_the_cell(store: GraphStore) -> None:
         frac_coords=np.concatenate([single.frac_coords * [0.5, 1, 1], single.frac_coords * [0.5, 1, 1] + [0.5, 0, 0]]),
         numbers=np.tile(single.numbers, 2),
     )
-    some = pack([build_graph(single), build_graph(double)], targets=np.zeros((2, 4)))
+    some = pack([build_graph(single), build_graph(double)], labels=Labels.of_targets(np.zeros((2, 4))))
     prediction = scaled(store).predict(some.batch(np.arange(2))).properties
     one, two = prediction["total_energy"].mean
     assert two == pytest.approx(2 * one, rel=1e-5)

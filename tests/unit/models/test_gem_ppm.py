@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from matwright.graphs.batch import collate
 from matwright.graphs.builder import build_graph
+from matwright.graphs.ragged import Labels
 from matwright.materials.crystal import Crystal
 from matwright.models.config import GemPpmConfig, HeadConfig, HeadKind, Pooling
 from matwright.models.gem_ppm import GemPpm
@@ -141,7 +142,9 @@ def test_it_learns_lattice_constants(pooling: Pooling) -> None:
     targets = ((sizes - sizes.mean()) / sizes.std())[:, None]
     net = GemPpm(GemPpmConfig(heads=(HeadConfig(name="a", kind=HeadKind.POINT),), width=16, layers=1, pooling=pooling))
     graphs = [build_graph(row, net.config.graph) for row in rows]
-    train, held_out = collate(graphs[:150], targets[:150]), collate(graphs[150:], targets[150:])
+    train, held_out = (
+        collate(graphs[part], Labels.of_targets(targets[part])) for part in (slice(150), slice(150, None))
+    )
     optimiser = torch.optim.AdamW(net.parameters(), 1e-2)
     for _ in range(80):
         loss, _ = net.loss(train)
