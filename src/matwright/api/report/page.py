@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib import resources
 from math import log
 
 from matwright.api.design import result
@@ -17,6 +16,7 @@ from matwright.api.report.cards import CardStyle, card, latest_prediction
 from matwright.api.report.figures import MARGIN, STRIP_WIDTH, Point, axis_for, overview
 from matwright.api.report.method import caveats, ranking_rule
 from matwright.api.report.scene import gradients
+from matwright.api.report.shell import section, whole_page
 from matwright.api.report.table import candidate_table
 from matwright.materials.target import Target, TargetKind
 
@@ -41,49 +41,29 @@ def render_report(outcome: DesignResult, *, title: str, cifs: Mapping[str, str])
         _header(outcome, title),
         "<main>",
         _notes(outcome.notes),
-        _section(
-            heading, _cards_lead(outcome, shown), f'<div class="cards">{"".join(text for text, _ in cards)}</div>'
-        ),
+        section(heading, _cards_lead(outcome, shown), f'<div class="cards">{"".join(text for text, _ in cards)}</div>'),
         _overviews(outcome, style, {record.id for record in shown}, ranks),
-        _section(
+        section(
             "From proposals to survivors",
             "What each rung let pass and what it stopped. The bars are on a logarithmic scale.",
             _funnel(outcome),
         ),
-        _section(
+        section(
             "All relaxed candidates",
             "Press a column's name to sort by it. Every candidate that was generated, with every verdict, residual and "
             'threshold, is in <a href="candidates.csv">candidates.csv</a>.',
             candidate_table(outcome, style, {record.id for record in shown}),
         ),
-        _section("How candidates are ranked", "", ranking_rule(outcome)),
-        _section("What to keep in mind", "", caveats(outcome)),
-        _section("Words used here", "", _glossary()),
-        _section("What made this page", "", _provenance(outcome)),
+        section("How candidates are ranked", "", ranking_rule(outcome)),
+        section("What to keep in mind", "", caveats(outcome)),
+        section("Words used here", "", _glossary()),
+        section("What made this page", "", _provenance(outcome)),
         "</main>",
         f"<footer>Made by matwright {escape(str(outcome.provenance.get('version', '')))}. Structures, numbers and "
         "reasons on "
         "this page are predictions: the next rungs are phonons, density functional theory and the laboratory.</footer>",
     ]
-    hidden = 'width="0" height="0" style="position:absolute" aria-hidden="true"'
-    defs = f"<svg {hidden}><defs>{gradients(elements)}</defs></svg>"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · matwright design</title><style>{_asset('style.css')}</style></head>"
-        f"<body>{defs}{''.join(body)}<script>{_asset('viewer.js')}</script></body></html>\n"
-    )
-
-
-def _asset(name: str) -> str:
-    return resources.files("matwright.api.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _section(title: str, lead: str, content: str) -> str:
-    if not content:
-        return ""
-    paragraph = f'<p class="soft">{lead}</p>' if lead else ""
-    return f"<section><h2>{title}</h2>{paragraph}{content}</section>"
+    return whole_page(f"{title} · matwright design", "".join(body), gradients(elements))
 
 
 def _header(outcome: DesignResult, title: str) -> str:
@@ -193,7 +173,7 @@ def _overviews(outcome: DesignResult, style: CardStyle, linked: set[str], ranks:
             caption = f"{wording.label(name)} ({escape(points[0].measured.unit)})"
             pictures.append(overview(points, target, outcome.stability, caption))
     lead = "Every relaxed candidate. Green is what was asked for; numbers are ranks, and lead to the card."
-    return _section(
+    return section(
         "Property against stability", lead, f'<div class="overviews">{"".join(pictures)}</div>' if pictures else ""
     )
 

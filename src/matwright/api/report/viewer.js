@@ -28,16 +28,17 @@
       const p = turn(rotation, start), q = turn(rotation, end);
       shapes.push(line("edge", p, q, (p[2] + q[2]) / 2));
     }
-    for (const [i, j] of scene.b) {
-      const centre = middle(points[i], points[j]);
-      for (const k of [i, j]) {
-        shapes.push(line("bond", points[k], centre, (points[k][2] + 3 * centre[2]) / 4, scene.c[scene.z[k]]));
-      }
-    }
+    scene.b.forEach((ends, bond) => {
+      const centre = middle(points[ends[0]], points[ends[1]]);
+      ends.forEach((k, half) => {
+        shapes.push(line("bond", points[k], centre, (points[k][2] + 3 * centre[2]) / 4, scene.f[bond][half]));
+      });
+    });
     points.forEach((point, i) => {
       const [x, y, size] = project(point);
       shapes.push([point[2], `<circle cx="${x.toFixed(3)}" cy="${y.toFixed(3)}" ` +
-        `r="${(scene.r[i] * size).toFixed(3)}" fill="url(#e${scene.z[i]})"/>`]);
+        `r="${(scene.r[i] * size).toFixed(3)}" fill="url(#${scene.g[i]})"/>` +
+        (scene.t.length ? `<text x="${x.toFixed(3)}" y="${y.toFixed(3)}">${scene.t[i]}</text>` : "")]);
     });
     return shapes.sort((a, b) => a[0] - b[0]).map(shape => shape[1]).join("");
   }
