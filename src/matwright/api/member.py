@@ -74,6 +74,7 @@ def fit_member(job: MemberJob, progress: Progress, keep_going: Callable[[], bool
     job.own_folder.mkdir(parents=True, exist_ok=True)
     store = GraphStore.open(job.store)
     model = make_model(job, store.targets[job.train], store.atom_counts[job.train])
+    model.measure(store, job.train)
     scale = [float(value) for value in model.scale]
     truth = store.targets[job.validation]
 

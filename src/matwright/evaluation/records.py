@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matwright.errors import InputError
 from matwright.evaluation.metrics import class_nll, mean_absolute_error
+from matwright.graphs.interface import GraphSource
 from matwright.materials.properties import PropertySpec
 from matwright.models.interface import BatchPrediction, PropertyModel, join_predictions
 
-if TYPE_CHECKING:
-    from matwright.graphs.batch import GraphBatch
-
 BATCH_SIZE = 64  # larger ones leave the processor's cache and are slower
-
-
-class GraphSource(Protocol):
-    """Graphs that can be drawn by index (a graph store)."""
-
-    def batch(self, indices: NDArray[np.int64]) -> GraphBatch:
-        """Return the graphs at `indices` as one batch."""
-        ...
 
 
 def predict_records(

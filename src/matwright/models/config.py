@@ -9,6 +9,7 @@ from typing import Any, final
 
 from matwright.errors import InputError
 from matwright.graphs.settings import GraphSettings
+from matwright.materials.conditions import ConditionSchema
 
 
 @final
@@ -17,13 +18,27 @@ class HeadKind(StrEnum):
 
     POINT a value, learned by the mean absolute error; GAUSSIAN mean and spread, learned together by the Gaussian
     likelihood; DECOUPLED the mean by the absolute error and the spread by the Gaussian likelihood around that mean,
-    which is held fixed there, so that the spread never costs accuracy; CLASS logits, learned by cross-entropy.
+    which is held fixed there, so that the spread never costs accuracy; CLASS logits, learned by cross-entropy;
+    ARRHENIUS as DECOUPLED, for log10 of a quantity that rises with temperature with a positive activation energy by
+    construction.
     """
 
     POINT = "point"
     GAUSSIAN = "gaussian"
     DECOUPLED = "decoupled"
     CLASS = "class"
+    ARRHENIUS = "arrhenius"
+
+
+@final
+class FusionMode(StrEnum):
+    """How structure and conditions become one state (E14-E18); NONE ignores the conditions."""
+
+    NONE = "none"
+    CONCAT = "concat"
+    GATED = "gated"
+    BILINEAR = "bilinear"
+    UNIFIED = "unified"
 
 
 @final
@@ -44,20 +59,24 @@ class HeadConfig:
         name: of the property.
         kind: what the head gives.
         n_classes: number of classes of a CLASS head, at least 2; 0 otherwise.
+        temperature: name of the condition that holds the temperature of an ARRHENIUS head, "" otherwise.
     """
 
     name: str
     kind: HeadKind = HeadKind.DECOUPLED
     n_classes: int = 0
+    temperature: str = ""
 
     def __post_init__(self) -> None:
+        if (self.kind is HeadKind.ARRHENIUS) != bool(self.temperature):
+            raise InputError(f"head {self.name}: an Arrhenius head names its temperature condition, no other does")
         if (self.kind is HeadKind.CLASS) != (self.n_classes >= 2):
             raise InputError(f"head {self.name}: a class head has at least 2 classes and the others 0")
 
     @property
     def n_outputs(self) -> int:
         """Numbers the head gives for one material."""
-        return {HeadKind.POINT: 1, HeadKind.CLASS: self.n_classes}.get(self.kind, 2)
+        return {HeadKind.POINT: 1, HeadKind.CLASS: self.n_classes, HeadKind.ARRHENIUS: 3}.get(self.kind, 2)
 
 
 @final
@@ -74,6 +93,14 @@ class GemPpmConfig:
         dropout: share of node features dropped after each layer, in [0, 1).
         pooling: of node states.
         graph: the neighbour rule the model was built for.
+        conditions: what the model is told beside the structure, None for nothing.
+        fusion: how structure and conditions become one state.
+        composition: whether the composition also enters by itself, as fractions and statistics of its elements, and
+            the elements of a composition know their own fraction.
+        bonds: whether bond orders enter the messages.
+        memory: whether the states after all layers are weighed before the readout (F2).
+        reconstruction: weight of the autoencoder loss on distances (E13), 0 for none.
+        residuals: (name, weight λ) of each physics residual in the loss (E19); see `models.residuals`.
     """
 
     heads: tuple[HeadConfig, ...]
@@ -84,6 +111,13 @@ class GemPpmConfig:
     dropout: float = 0.0
     pooling: Pooling = Pooling.MEAN
     graph: GraphSettings = field(default_factory=GraphSettings)
+    conditions: ConditionSchema | None = None
+    fusion: FusionMode = FusionMode.UNIFIED
+    composition: bool = False
+    bonds: bool = False
+    memory: bool = False
+    reconstruction: float = 0.0
+    residuals: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.heads:
@@ -96,6 +130,19 @@ class GemPpmConfig:
             raise InputError(f"angular_order is 0, 1 or 2, found {self.angular_order}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout lies in [0, 1), found {self.dropout}")
+        if self.reconstruction < 0 or any(weight < 0 for _, weight in self.residuals):
+            raise InputError("the weights of the autoencoder loss and of the physics residuals are at least 0")
+        if self.pooling is Pooling.SUM and (self.composition or self.fuses):
+            raise InputError("sum pooling keeps a property extensive and cannot be joined with conditions")
+        names = () if self.conditions is None else tuple(column.name for column in self.conditions.columns)
+        for head in self.heads:
+            if head.temperature and head.temperature not in names:
+                raise InputError(f"head {head.name}: there is no condition {head.temperature!r}")
+
+    @property
+    def fuses(self) -> bool:
+        """Whether the conditions reach the state of a material."""
+        return self.conditions is not None and self.fusion is not FusionMode.NONE
 
     @property
     def n_outputs(self) -> int:
@@ -104,7 +151,8 @@ class GemPpmConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "graph": self.graph.as_dict()}
+        conditions = None if self.conditions is None else self.conditions.as_dict()
+        return {**asdict(self), "graph": self.graph.as_dict(), "conditions": conditions}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> GemPpmConfig:
@@ -121,6 +169,10 @@ class GemPpmConfig:
             given["heads"] = tuple(HeadConfig(**{**head, "kind": HeadKind(head["kind"])}) for head in given["heads"])
             given["pooling"] = Pooling(given.get("pooling", Pooling.MEAN))
             given["graph"] = GraphSettings.from_dict(given.get("graph", {}))
+            given["fusion"] = FusionMode(given.get("fusion", FusionMode.UNIFIED))
+            given["residuals"] = tuple((str(name), float(weight)) for name, weight in given.get("residuals", ()))
+            if given.get("conditions") is not None:
+                given["conditions"] = ConditionSchema.from_dict(given["conditions"])
             return cls(**given)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the model settings cannot be read: {error}") from error

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from matwright.graphs.batch import GraphBatch
 from matwright.models.config import GemPpmConfig
-from matwright.models.layers import AttentionLayer, EdgeBasis, ElementEmbedding
+from matwright.models.layers import AttentionLayer, BondEmbedding, EdgeBasis, ElementEmbedding
+from matwright.models.memory import GatedMemory
 
 
 @final
@@ -18,7 +19,10 @@ class Encoder(nn.Module):
     def __init__(self, config: GemPpmConfig) -> None:
         super().__init__()
         self.embedding = ElementEmbedding(config.width)
+        self.fraction = nn.Linear(1, config.width, bias=False) if config.composition else None
         self.basis = EdgeBasis(config.graph.cutoff, config.radial_functions, config.angular_order)
+        self.bonds = BondEmbedding(config.radial_functions) if config.bonds else None
+        self.memory = GatedMemory(config.width) if config.memory else None
         self.layers = nn.ModuleList(
             AttentionLayer(
                 config.width,
@@ -30,9 +34,15 @@ class Encoder(nn.Module):
         )
 
     def forward(self, batch: GraphBatch) -> Tensor:
-        """Return the node states of all crystals of the batch, in the order of `batch.numbers`."""
+        """Return the node states of all structures of the batch, in the order of `batch.numbers`."""
         nodes: Tensor = self.embedding(batch)
+        if self.fraction is not None:
+            nodes = nodes + self.fraction(1.0 - batch.weights[:, None])  # nothing for an atom, whose weight is 1
         edges = self.basis(batch)
+        if self.bonds is not None:
+            edges = self.bonds(edges, batch)
+        states = []
         for layer in self.layers:
             nodes = layer(nodes, edges, batch.rows)
-        return nodes
+            states.append(nodes)
+        return nodes if self.memory is None else self.memory(states)

@@ -23,16 +23,29 @@ class Heads(nn.Module):
         self.heads = heads
         self.linear = nn.Linear(in_width, sum(head.n_outputs for head in heads))
 
-    def forward(self, state: Tensor) -> Tensor:
-        """Map (n_crystals, in_width) states to raw outputs."""
+    def forward(self, state: Tensor, inverse_temperature: Tensor | None = None) -> Tensor:
+        """Map (n_crystals, in_width) states to raw outputs.
+
+        Args:
+            state: of each material.
+            inverse_temperature: (n_crystals, n_heads) of `InverseTemperature`; needed by Arrhenius heads alone.
+        """
         outputs: Tensor = self.linear(state)
-        return outputs
+        if inverse_temperature is None:
+            return outputs
+        parts = [
+            _arrhenius(part, inverse_temperature[:, column]) if head.kind is HeadKind.ARRHENIUS else part
+            for column, (head, part) in enumerate(zip(self.heads, self.split(outputs), strict=True))
+        ]
+        return torch.cat(parts, dim=1)
 
     def split(self, outputs: Tensor) -> tuple[Tensor, ...]:
         """Return one (n_crystals, n_outputs of the head) view a head, in the order of the heads."""
         return torch.split(outputs, [head.n_outputs for head in self.heads], dim=1)
 
-    def loss(self, outputs: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, outputs: Tensor, targets: Tensor, mask: Tensor, censored: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the mean of the heads' losses and each one by name; labels that are missing do not count.
 
         Each head is averaged over its own known labels and weighted by their share, so that a batch with one lone
@@ -42,11 +55,16 @@ class Heads(nn.Module):
             outputs: (n_crystals, n_outputs).
             targets: (n_crystals, n_targets), standardised values or class indices, anything where missing.
             mask: (n_crystals, n_targets) bool, True where known.
+            censored: (n_crystals, n_targets), -1 where the true value lies below the target, +1 above, 0 exact; a
+                prediction on the right side of such a target costs nothing. None for all exact.
         """
         terms: dict[str, Tensor] = {}
         total = outputs.new_zeros(())
         for column, (head, part) in enumerate(zip(self.heads, self.split(outputs), strict=True)):
-            known = mask[:, column]
+            known = mask[:, column] & ~part[:, 0].isnan()  # a law says nothing where its temperature is missing
+            part = part.nan_to_num(nan=0.0)  # noqa: PLW2901 (so that no gradient becomes NaN either)
+            if censored is not None and head.kind is not HeadKind.CLASS:
+                known = known & ~_satisfied(part[:, 0], targets[:, column], censored[:, column])
             losses = torch.where(known, _LOSSES[head.kind](part, targets[:, column]), 0.0)
             terms[head.name] = losses.sum() / known.sum().clamp(min=1)
             total = total + losses.sum() / len(losses)
@@ -63,6 +81,19 @@ def mean_and_spread(kind: HeadKind, outputs: Tensor) -> tuple[Tensor, Tensor]:
 def class_probabilities(outputs: Tensor) -> Tensor:
     """Return (n_crystals, n_classes) probabilities of a CLASS head."""
     return outputs.softmax(dim=1)
+
+
+def _arrhenius(outputs: Tensor, inverse_temperature: Tensor) -> Tensor:
+    """(n_crystals, 3): mean at the temperature (NaN where that is missing), log spread, slope (>= 0) against 1000/T."""
+    slope = functional.softplus(outputs[:, 2])
+    missing = inverse_temperature.isnan()
+    mean = outputs[:, 0] - slope * inverse_temperature.nan_to_num(nan=0.0)
+    return torch.stack([mean.masked_fill(missing, torch.nan), outputs[:, 1], slope], dim=1)
+
+
+def _satisfied(mean: Tensor, target: Tensor, censored: Tensor) -> Tensor:
+    """(n_crystals,) bool: the target is a bound and the prediction lies on its right side."""
+    return ((censored < 0) & (mean < target)) | ((censored > 0) & (mean > target))
 
 
 def _absolute(outputs: Tensor, target: Tensor) -> Tensor:
@@ -90,4 +121,5 @@ _LOSSES: Mapping[HeadKind, Callable[[Tensor, Tensor], Tensor]] = {
     HeadKind.GAUSSIAN: _gaussian,
     HeadKind.DECOUPLED: _decoupled,
     HeadKind.CLASS: _cross_entropy,
+    HeadKind.ARRHENIUS: _decoupled,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -100,6 +100,22 @@ def _solid_harmonics(directions: Tensor, order: int) -> Tensor:
         quadratic = torch.stack([x * y, y * z, x * z, (x * x - y * y) / 2, (3 * z * z - 1) / 12**0.5], dim=1)
         columns.append(15**0.5 * quadratic)
     return torch.cat(columns, dim=1)
+
+
+@final
+class BondEmbedding(nn.Module):
+    """Adds to the radial features of a bonded edge what its order says; other edges stay as they are."""
+
+    def __init__(self, radial: int) -> None:
+        super().__init__()
+        self.order = nn.Linear(2, radial)
+
+    def forward(self, edges: Edges, batch: GraphBatch) -> Edges:
+        """Return the edges with their bond orders in `radial`."""
+        if len(batch.bond_slots) == 0:
+            return edges
+        orders = torch.stack([batch.bond_orders - 1.0, torch.ones_like(batch.bond_orders)], dim=1)
+        return replace(edges, radial=edges.radial.index_add(0, batch.bond_slots, self.order(orders)))
 
 
 @final

@@ -17,7 +17,8 @@ class Readout(nn.Module):
     """(n_crystals, out_width): every node state goes through one hidden layer, then all of a material are pooled.
 
     With MEAN and a linear head this is a mean of contributions of the atoms, which suits properties per atom; means
-    and maxima do not depend on the cell chosen (intensive), sums scale with it (extensive).
+    and maxima do not depend on the cell chosen (intensive), sums scale with it (extensive). The elements of a
+    composition count by their fraction.
     """
 
     def __init__(self, width: int, pooling: Pooling, dropout: float) -> None:
@@ -30,10 +31,12 @@ class Readout(nn.Module):
     def forward(self, nodes: Tensor, batch: GraphBatch) -> Tensor:
         """Pool (n_atoms, width) node states crystal by crystal."""
         nodes = self.dropout(functional.silu(self.hidden(nodes)))
+        if not bool((batch.weights == 1.0).all()):
+            nodes = nodes * batch.weights[:, None]
         sums = nodes.new_zeros(batch.n_crystals, nodes.shape[1]).index_add(0, batch.crystal, nodes)
         if self.pooling is Pooling.SUM:
             return sums
-        means = sums / batch.counts[:, None]
+        means = sums / sums.new_zeros(batch.n_crystals).index_add(0, batch.crystal, batch.weights)[:, None]
         if self.pooling is Pooling.MEAN:
             return means
         lowest = torch.full_like(means, -torch.inf)

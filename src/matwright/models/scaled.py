@@ -14,13 +14,18 @@ from torch import Tensor, nn
 
 from matwright.errors import InputError
 from matwright.graphs.batch import GraphBatch
+from matwright.graphs.interface import GraphSource
 from matwright.materials.properties import PropertySpec
-from matwright.models.config import HeadConfig
+from matwright.models.config import HeadConfig, HeadKind
 from matwright.models.gem_ppm import GemPpm
 from matwright.models.heads import class_probabilities, mean_and_spread
 from matwright.models.interface import BatchPrediction, Prediction, bare_prediction
+from matwright.models.residuals import PhysicsResiduals
+from matwright.models.temperature import activation_energy
 
 MIN_LABELS = 2
+ACTIVATION_ENERGY = PropertySpec(name="activation_energy", unit="eV", lower=0.0)
+"""What an Arrhenius head also gives: E_a of log10 σ = log10 σ_0 - E_a / (k_B T ln 10)."""
 
 
 @final
@@ -85,6 +90,8 @@ class ScaledModel(nn.Module):
         if scale.centre.shape != (len(specs),) or scale.scale.shape != (len(specs),):
             raise InputError(f"the scale needs one centre and one scale for each of {len(specs)} targets")
         self.network = network
+        weights = dict(network.config.residuals)
+        self.residuals = PhysicsResiduals(weights, specs, network.config.conditions) if weights else None
         self._specs = tuple(specs)
         extensive = [not spec.intensive and not spec.classes for spec in specs]
         self.register_buffer("extensive", torch.tensor(extensive), persistent=False)
@@ -100,9 +107,18 @@ class ScaledModel(nn.Module):
         return self._specs
 
     def loss(self, batch: GraphBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the network's loss and its terms on standardised targets (no unit)."""
+        """Return the network's loss and its terms on standardised targets (no unit): L_data + λ Σ ‖c_i‖² (E19)."""
         targets = batch.targets / torch.where(self.extensive, batch.counts[:, None], 1)
-        return self.network.loss(replace(batch, targets=(targets - self.centre) / self.scale))
+        standard = replace(batch, targets=(targets - self.centre) / self.scale)
+        if self.residuals is None:
+            return self.network.loss(standard)
+        loss, terms, means = self.network.loss_and_means(standard)
+        physics, more = self.residuals(means * self.scale + self.centre, self.scale, batch)
+        return loss + physics, terms | more
+
+    def measure(self, source: GraphSource, indices: NDArray[np.int64]) -> None:
+        """Standardise the inputs by the records at `indices`, which must be of the training part alone."""
+        self.network.measure(source, indices)
 
     @torch.no_grad()
     def predict(self, batch: GraphBatch) -> BatchPrediction:
@@ -111,7 +127,7 @@ class ScaledModel(nn.Module):
             batch = batch.to(self.centre.device)
         with _eval_mode(self):
             state = self.network.embed(batch)
-            outputs = self.network.heads(state)
+            outputs = self.network.outputs(state, batch)
         properties: dict[str, Prediction] = {}
         counts = batch.counts.double()
         for column, part in enumerate(self.network.heads.split(outputs)):
@@ -121,6 +137,9 @@ class ScaledModel(nn.Module):
             else:
                 size = counts if not spec.intensive else torch.ones_like(counts)
                 properties[spec.name] = self._numeric(spec, head, column, part, size)
+            if head.kind is HeadKind.ARRHENIUS:
+                energy = activation_energy(part[:, 2].double(), self.scale[column].double()).cpu().numpy()
+                properties[ACTIVATION_ENERGY.name] = bare_prediction(ACTIVATION_ENERGY, energy)
         return BatchPrediction(properties=properties, embedding=state.float().cpu().numpy())
 
     def _numeric(self, spec: PropertySpec, head: HeadConfig, column: int, part: Tensor, size: Tensor) -> Prediction:

@@ -47,8 +47,8 @@ def test_every_element_of_a_composition_sees_every_other_weighted_by_its_fractio
     assert batch.weights.tolist() == [np.float32(fractions[int(number)]) for number in batch.numbers]
     for atom, number in enumerate(batch.numbers.tolist()):
         row = int((batch.rows == atom).nonzero()[0])
-        seen = {int(batch.numbers[j]): float(w) for j, w in zip(batch.neighbours[row], batch.envelope[row], strict=True)}
-        rest = {z: w for z, w in seen.items() if w > 0}
+        slots = zip(batch.neighbours[row].tolist(), batch.envelope[row].tolist(), strict=True)
+        rest = {int(batch.numbers[neighbour]): weight for neighbour, weight in slots if weight > 0}
         assert set(rest) == set(fractions) - {number}
         scale = {z: w / fractions[z] for z, w in rest.items()}
         assert np.ptp(list(scale.values())) < 1e-6

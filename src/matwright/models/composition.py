@@ -1,0 +1,72 @@
+"""What the formula alone says: fractions of the elements and statistics of their tabulated properties."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from matwright.elements import ELEMENT_FEATURES
+from matwright.graphs.batch import GraphBatch
+
+_RANGE = 6.0  # standard deviations beyond which a statistic is cut
+
+
+def element_fractions(batch: GraphBatch, n_elements: int) -> Tensor:
+    """(n_crystals, n_elements) atomic fractions by atomic number, each row summing to 1; a vacancy counts for none."""
+    weights = batch.weights.index_fill(0, batch.share_atoms, 0.0)
+    flat = batch.weights.new_zeros(batch.n_crystals * n_elements)
+    flat = flat.index_add(0, batch.crystal * n_elements + batch.numbers, weights)
+    if len(batch.shares):
+        owners = batch.crystal.index_select(0, batch.share_atoms) * n_elements + batch.share_numbers
+        flat = flat.index_add(0, owners, batch.shares.to(flat.dtype))
+    fractions = flat.view(batch.n_crystals, n_elements)
+    return fractions / fractions.sum(dim=1, keepdim=True)
+
+
+@final
+class CompositionBranch(nn.Module):
+    """(n_crystals, width) state of the composition alone.
+
+    Its inputs are the fractions and the weighted mean, deviation, least, largest value and range of each tabulated
+    property (L. Ward et al., npj Comput. Mater. 2, 16028 (2016)), standardised over the training part.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        table = torch.tensor(ELEMENT_FEATURES)
+        n_elements, n_features = table.shape
+        n_inputs = n_elements + 5 * n_features
+        self.register_buffer("table", table, persistent=False)
+        self.register_buffer("centre", torch.zeros(n_inputs))
+        self.register_buffer("scale", torch.ones(n_inputs))
+        self.table: Tensor
+        self.centre: Tensor
+        self.scale: Tensor
+        self.hidden = nn.Linear(n_inputs, 2 * width)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(2 * width, width)
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return the state of the composition of every structure of the batch."""
+        standard = ((self.statistics(batch) - self.centre) / self.scale).clamp(-_RANGE, _RANGE)
+        hidden = self.dropout(functional.silu(self.hidden(standard)))
+        state: Tensor = functional.silu(self.out(hidden))
+        return state
+
+    def statistics(self, batch: GraphBatch) -> Tensor:
+        """(n_crystals, n_inputs) before standardisation."""
+        fractions = element_fractions(batch, len(self.table))
+        mean = fractions @ self.table
+        spread = (fractions @ self.table.square() - mean.square()).clamp(min=0.0).add(1e-8).sqrt()
+        absent = (fractions == 0)[:, :, None]
+        least = self.table.masked_fill(absent, torch.inf).amin(dim=1)
+        largest = self.table.masked_fill(absent, -torch.inf).amax(dim=1)
+        return torch.cat([fractions, mean, spread, least, largest, largest - least], dim=1)
+
+    def set_scale(self, centre: Tensor, scale: Tensor) -> None:
+        """Standardise by these, (n_inputs,) each, from now on."""
+        self.centre.copy_(centre)
+        self.scale.copy_(scale)
