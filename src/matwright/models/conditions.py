@@ -55,7 +55,7 @@ class ConditionEncoder(nn.Module):
         is_number = [column.is_number for column in schema.columns]
         self.numbers = [index for index, yes in enumerate(is_number) if yes]
         self.categories = [index for index, yes in enumerate(is_number) if not yes]
-        small = max(4, width // 4)
+        small = self.word_width = max(4, width // 4)
         self.words = nn.ModuleList(
             nn.Embedding(len(schema.columns[index].categories) + 1, small) for index in self.categories
         )
@@ -88,6 +88,13 @@ class ConditionEncoder(nn.Module):
         hidden = self.dropout(functional.silu(self.hidden(torch.cat(parts, dim=1))))
         state: Tensor = functional.silu(self.out(hidden))
         return state
+
+    def input_columns(self) -> list[int]:
+        """Return, for each input of `hidden`, the condition that it comes from; the steps count as one more."""
+        columns = [index for index in self.numbers for _ in range(_CENTRES + 2)]
+        columns += [index for index in self.categories for _ in range(self.word_width)]
+        steps = self.hidden.in_features - len(columns)
+        return columns + [len(self.numbers) + len(self.categories)] * steps
 
     def number_features(self, values: Tensor) -> Tensor:
         """(n_crystals, n_numbers · (n_centres + 2)) from (n_crystals, n_numbers) values, NaN where missing."""

@@ -149,7 +149,7 @@ class AttentionLayer(nn.Module):
 
     def forward(self, nodes: Tensor, edges: Edges, rows: Tensor) -> Tensor:
         """Return the next (n_atoms, width) node states; `rows` (n_rows,) is the atom of each row of slots."""
-        gates = self._gates(nodes, edges)
+        gates = self.gates(nodes, edges)
         messages = self.sender(nodes).index_select(0, edges.neighbours) * self.filter(edges.radial)
         moments = _gathered(edges.moments, gates, messages, rows, len(nodes))
         change: Tensor = self.dropout(self.update(functional.silu(self.norm(moments[:, 0]))))
@@ -160,8 +160,8 @@ class AttentionLayer(nn.Module):
         change = self.dropout(self.shape(torch.cat([nodes, *norms], dim=1)))
         return nodes + change
 
-    def _gates(self, nodes: Tensor, edges: Edges) -> Tensor:
-        """(n_slots, 1) edge attention in (0, 1) times the envelope."""
+    def gates(self, nodes: Tensor, edges: Edges) -> Tensor:
+        """Return (n_slots, 1) edge attention α in (0, 1) times the envelope."""
         sender = self.gate_sender(nodes).index_select(0, edges.neighbours)
         receiver = self.gate_receiver(nodes).index_select(0, edges.atoms)
         return torch.sigmoid(sender + receiver + self.gate_edge(edges.radial)) * edges.envelope
