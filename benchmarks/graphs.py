@@ -131,7 +131,7 @@ def parsed_rows(sample: int, seed: int) -> list[Any]:
 
     rows = list(open_source(DATA / "mp_crystals.csv.gz", structure="cif", targets=[KNOWN_PROPERTIES[TARGET]]).rows())
     chosen = np.random.default_rng(seed).permutation(len(rows))[:sample]
-    return [replace(rows[i], kind=StructureKind.CRYSTAL, payload=parse_row(rows[i])) for i in chosen]
+    return [replace(rows[i], kind=StructureKind.READY, payload=parse_row(rows[i])) for i in chosen]
 
 
 class _Clock:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matwright.api.assessment import Parts
 from matwright.data.groups import GroupKind, packed_keys, row_key
@@ -22,6 +23,7 @@ from matwright.data.splits import (
     part_indices,
 )
 from matwright.errors import InputError
+from matwright.graphs.ragged import RaggedGraphs, starts_of
 from matwright.graphs.store import GraphStore
 from matwright.graphs.workers import ordered_map
 from matwright.progress import Progress, silent
@@ -157,9 +159,23 @@ def _keys(
 def _packed(store: GraphStore, kind: GroupKind) -> list[str]:
     keys: list[str] = []
     for start in range(0, len(store), CHUNK):
-        batch = store.batch(np.arange(start, min(start + CHUNK, len(store))))
-        keys += packed_keys(batch.numbers.numpy(), batch.counts.numpy(), kind)
+        graphs = store.ragged(np.arange(start, min(start + CHUNK, len(store))))
+        keys += packed_keys(*_contents(graphs), kind)
     return keys
+
+
+def _contents(graphs: RaggedGraphs) -> tuple[NDArray[np.integer], NDArray[np.floating], NDArray[np.integer]]:
+    """Elements, their amounts, and how many entries each structure has; a disordered site counts by its shares."""
+    n = len(graphs.atom_counts)
+    of_shares = np.repeat(np.arange(n), graphs.share_counts)
+    sites = starts_of(graphs.atom_counts)[of_shares] + graphs.shares["site"]
+    plain = np.ones(len(graphs.atoms), dtype=bool)
+    plain[sites] = False
+    owner = np.concatenate([np.repeat(np.arange(n), graphs.atom_counts)[plain], of_shares])
+    order = np.argsort(owner, kind="stable")
+    numbers = np.concatenate([graphs.numbers[plain], graphs.share_numbers])[order]
+    amounts = np.concatenate([graphs.atoms["weight"][plain], graphs.shares["share"]])[order]
+    return numbers, amounts, np.bincount(owner, minlength=n)
 
 
 def _prototypes(store: GraphStore, source: Source, workers: int, progress: Progress) -> list[str]:

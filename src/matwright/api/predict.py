@@ -19,6 +19,7 @@ from matwright.data.sources import open_source
 from matwright.data.sources.cells import table_format
 from matwright.errors import InputError, MatwrightError
 from matwright.materials.crystal import Crystal
+from matwright.materials.material import Structure
 from matwright.materials.properties import PropertySpec
 from matwright.models.interface import Prediction
 from matwright.progress import Progress, silent
@@ -72,15 +73,15 @@ class Predictor:
         self._model = model
         self.graph_settings = described.config.graph
 
-    def graph(self, crystal: Crystal) -> Graph:
-        """Return the crystal as the model sees it.
+    def graph(self, structure: Structure) -> Graph:
+        """Return a crystal, molecule or composition as the model sees it.
 
         Raises:
             InputError: two atoms coincide.
         """
         from matwright.graphs.builder import build_graph  # behind its door: only prediction needs graphs
 
-        return build_graph(crystal, self.graph_settings)
+        return build_graph(structure, self.graph_settings)
 
     def predict(self, crystals: Sequence[Crystal]) -> dict[str, Prediction]:
         """Return one prediction a property, of as many values as there are crystals, in their order.

@@ -1,4 +1,4 @@
-"""One row of a data source: cheap as it is read, a crystal once it is parsed, and a rejection when it cannot be."""
+"""One row of a data source: cheap as it is read, a structure once it is parsed, a rejection when it cannot be."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from typing import Self, TextIO, final
 
 from matwright.errors import InputError
 from matwright.materials import interop
+from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
+from matwright.materials.material import Structure
+from matwright.materials.molecule import Molecule
+from matwright.materials.molecule_files import from_molecule_json, from_molfile
+from matwright.materials.structure_files import from_frame, read_any
 
 
 class StructureKind(Enum):
@@ -24,7 +29,10 @@ class StructureKind(Enum):
     EXTXYZ = "extxyz"
     JSON = "json"
     PATH = "path"
-    CRYSTAL = "crystal"
+    FORMULA = "formula"
+    MOLFILE = "molfile"
+    MOLECULE_JSON = "molecule json"
+    READY = "ready"
 
 
 @final
@@ -37,7 +45,7 @@ class RawRow:
         file: the file to name when the row is rejected.
         number: 1-based number of the row, frame or file within `file`.
         kind: what `payload` is.
-        payload: text of the structure, path of a structure file, or the crystal itself.
+        payload: text of the structure, path of a structure file, or (READY) the structure itself.
         targets: one value a target in the unit of its spec, NaN where missing.
         censored: one sign a target, -1 where the true value lies below the one given, +1 above, 0 exact; empty for
             all exact.
@@ -51,7 +59,7 @@ class RawRow:
     file: str
     number: int
     kind: StructureKind
-    payload: str | Crystal
+    payload: str | Structure
     targets: tuple[float, ...] = ()
     censored: tuple[int, ...] = ()
     conditions: tuple[float, ...] = ()
@@ -66,7 +74,7 @@ class Record:
     """A material of a data source with its values (n_targets,), NaN where missing."""
 
     id: str
-    crystal: Crystal
+    structure: Structure
     targets: tuple[float, ...]
     part: str
 
@@ -90,31 +98,34 @@ class Rejection:
         return f"{self.file}, row {self.row} ({self.id}): {self.reason}"
 
 
-_READERS: dict[StructureKind, Callable[[str], Crystal]] = {
+_READERS: dict[StructureKind, Callable[[str], Structure]] = {
     StructureKind.CIF: interop.from_cif,
     StructureKind.POSCAR: interop.from_poscar,
-    StructureKind.EXTXYZ: interop.from_extxyz,
+    StructureKind.EXTXYZ: from_frame,
     StructureKind.JSON: interop.from_json,
-    StructureKind.PATH: interop.read_structure,
+    StructureKind.PATH: read_any,
+    StructureKind.FORMULA: Composition.from_formula,
+    StructureKind.MOLFILE: from_molfile,
+    StructureKind.MOLECULE_JSON: from_molecule_json,
 }
 
 
-def parse_row(row: RawRow) -> Crystal:
-    """The crystal of a row; a function of a module, so that worker processes can run it.
+def parse_row(row: RawRow) -> Structure:
+    """The structure of a row; a function of a module, so that worker processes can run it.
 
     Raises:
         InputError: the row had a problem when it was read, or its structure cannot be read or is impossible.
     """
     if row.problem is not None:
         raise InputError(row.problem)
-    if isinstance(row.payload, Crystal):
+    if isinstance(row.payload, Crystal | Molecule | Composition):
         return row.payload
     return _READERS[row.kind](row.payload)
 
 
 def parse_record(row: RawRow) -> Record:
     """The record of a row; errors as in `parse_row`."""
-    return Record(id=row.id, crystal=parse_row(row), targets=row.targets, part=row.part)
+    return Record(id=row.id, structure=parse_row(row), targets=row.targets, part=row.part)
 
 
 def parse_value(text: object, name: str, lower: float | None, upper: float | None) -> tuple[float, str | None]:

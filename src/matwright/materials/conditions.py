@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self, final
 
 from matwright.errors import InputError
+from matwright.materials.processing import ProcessStep, StepVocabulary
 from matwright.materials.properties import nearest_hint
 from matwright.serialization import hash_json
 from matwright.units import convert, parse_unit
 
-MISSING_CODE = -1
-"""The code of a category that is missing."""
+__all__ = ["ConditionColumn", "ConditionSchema", "Conditions", "ProcessStep", "StepVocabulary"]
 
 
 @final
@@ -69,11 +66,22 @@ class ConditionColumn:
             raise InputError(f"{self.name} is one of {', '.join(self.categories)}, found {value!r}{hint}")
         return str(value)
 
+    def encode(self, value: float | str | None) -> float:
+        """A checked value as a number: a category as its place, NaN for what is missing."""
+        if value is None:
+            return math.nan
+        return float(self.categories.index(str(value))) if self.categories else float(value)
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
     """The conditions of one material or value, one entry a column; None where it is missing, which is not zero.
+
+    Attributes:
+        columns: what the values are.
+        values: one a column.
+        steps: how the material was processed, in the order in which it was done.
 
     Raises:
         InputError: at construction, when the numbers of columns and values differ, a name stands twice, or a value
@@ -82,6 +90,7 @@ class Conditions:
 
     columns: tuple[ConditionColumn, ...]
     values: tuple[float | str | None, ...]
+    steps: tuple[ProcessStep, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.columns) != len(self.values):
@@ -122,38 +131,106 @@ class Conditions:
         raise InputError(f"there is no condition {name!r}{nearest_hint(name, names)}; there are: {', '.join(names)}")
 
     def content_hash(self) -> str:
-        """A hex digest of columns and values; the order of columns does not matter."""
+        """A hex digest of columns, values and steps; the order of columns does not matter, that of steps does."""
         pairs = sorted(zip(self.columns, self.values, strict=True), key=lambda pair: pair[0].name)
-        return hash_json(["conditions", pairs])
+        return hash_json(["conditions", pairs, self.steps])
 
 
-def condition_arrays(rows: Sequence[Conditions]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Numbers (n_rows, n_numbers) with NaN for missing, and category codes (n_rows, n_categories) with -1 for missing.
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionSchema:
+    """Which conditions a data set states and a model knows, and how they are written as plain numbers.
+
+    A number is written in its column's unit, a category as its place among the column's categories, a step as
+    `StepVocabulary.encode` says; NaN is missing.
+
+    Attributes:
+        columns: the conditions, in the order in which their numbers stand.
+        steps: the words of the processing steps, None where there are no steps.
 
     Raises:
-        InputError: the rows do not have the same columns.
+        InputError: at construction, when it is empty or names a column twice.
     """
-    if not rows:
-        return np.empty((0, 0)), np.empty((0, 0), dtype=np.int64)
-    columns = rows[0].columns
-    if any(row.columns != columns for row in rows):
-        raise InputError("all rows need the same condition columns")
-    numbers = [[math.nan if value is None else float(value) for value in _of(row, number=True)] for row in rows]
-    codes = [_codes(row) for row in rows]
-    n_rows = len(rows)
-    return (
-        np.array(numbers, dtype=np.float64).reshape(n_rows, -1),
-        np.array(codes, dtype=np.int64).reshape(n_rows, -1),
-    )
 
+    columns: tuple[ConditionColumn, ...] = ()
+    steps: StepVocabulary | None = None
 
-def _of(row: Conditions, *, number: bool) -> list[float | str | None]:
-    return [value for column, value in zip(row.columns, row.values, strict=True) if column.is_number == number]
+    def __post_init__(self) -> None:
+        if not self.columns and self.steps is None:
+            raise InputError("a schema of conditions has at least one column or steps")
+        if len(set(self.names)) != len(self.columns):
+            raise InputError(f"a condition stands twice: {', '.join(self.names)}")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(column.name for column in self.columns)
 
-def _codes(row: Conditions) -> list[int]:
-    words = [column.categories for column in row.columns if not column.is_number]
-    values = _of(row, number=False)
-    return [
-        MISSING_CODE if value is None else known.index(str(value)) for known, value in zip(words, values, strict=True)
-    ]
+    @property
+    def unknown(self) -> Conditions:
+        """Conditions of which nothing is known."""
+        return Conditions(columns=self.columns, values=(None,) * len(self.columns))
+
+    def conditions(self, values: Mapping[str, float | str | None], steps: Sequence[ProcessStep] = ()) -> Conditions:
+        """Conditions by name, numbers in the units of the columns; what is not named is missing.
+
+        Raises:
+            InputError: a name is not known, a value does not fit its column, or a word of a step is not known.
+        """
+        if wrong := next((name for name in values if name not in self.names), None):
+            there = ", ".join(self.names) or "none"
+            raise InputError(f"there is no condition {wrong!r}{nearest_hint(wrong, self.names)}; there are: {there}")
+        found = Conditions(
+            columns=self.columns, values=tuple(values.get(name) for name in self.names), steps=tuple(steps)
+        )
+        self.encode_steps(found)
+        return found
+
+    def encode(self, conditions: Conditions) -> tuple[float, ...]:
+        """(n_columns,) numbers of conditions, whose own columns may be in another order or unit; NaN where missing.
+
+        Raises:
+            InputError: they state a column that is not of the schema, or a value that does not fit.
+        """
+        values: dict[str, float | str | None] = {column.name: None for column in conditions.columns}
+        for column in self.columns:
+            if column.name in values and column.unit is not None:
+                values[column.name] = conditions.number(column.name, column.unit)
+            elif column.name in values:
+                values[column.name] = conditions.category(column.name)
+        checked = self.conditions(values).values
+        return tuple(column.encode(value) for column, value in zip(self.columns, checked, strict=True))
+
+    def encode_steps(self, conditions: Conditions) -> tuple[tuple[float, ...], ...]:
+        """One tuple of `StepVocabulary.encode` a step.
+
+        Raises:
+            InputError: there are steps but the schema has none, or a word of them is not known.
+        """
+        if not conditions.steps:
+            return ()
+        if self.steps is None:
+            raise InputError("processing steps are given, but none belong to these conditions")
+        return tuple(self.steps.encode(step) for step in conditions.steps)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The schema written by `as_dict`.
+
+        Raises:
+            InputError: the values do not describe a schema.
+        """
+        try:
+            columns = tuple(
+                ConditionColumn(name=entry["name"], unit=entry["unit"], categories=tuple(entry["categories"]))
+                for entry in values["columns"]
+            )
+            steps = values["steps"]
+            words = None if steps is None else StepVocabulary(**{name: tuple(steps[name]) for name in steps})
+            return cls(columns=columns, steps=words)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"the conditions of the model cannot be read: {error}") from error

@@ -190,19 +190,24 @@ def read_structure(path: Path | str) -> Crystal:
     suffix = Path(name).suffix.lower()
     try:
         if suffix == ".cif":
-            return from_cif(_read_text(path))
+            return from_cif(read_text(path))
         if suffix in (".vasp", ".poscar") or name.upper().startswith(("POSCAR", "CONTCAR")):
-            return from_poscar(_read_text(path))
+            return from_poscar(read_text(path))
         if suffix in (".xyz", ".extxyz"):
-            return from_extxyz(_read_text(path))
+            return from_extxyz(read_text(path))
         if suffix == ".json":
-            return from_json(_read_text(path))
+            return from_json(read_text(path))
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from problem
     raise InputError(f"{path}: unknown kind of structure file; known are .cif, POSCAR, .vasp, .xyz, .extxyz, .json")
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file, unpacked when its name ends in .gz.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8", errors="replace") as stream:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from matwright.data.groups import GroupKind, group_key, packed_keys
 from matwright.materials import interop
+from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
+from matwright.materials.molecule import Molecule
 
 FCC = np.array([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 
@@ -61,6 +63,33 @@ def test_packed_keys_equal_those_of_the_crystals() -> None:
     numbers = np.concatenate([crystal.numbers for crystal in crystals])
     counts = np.array([len(crystal) for crystal in crystals])
     for kind in (GroupKind.FORMULA, GroupKind.SYSTEM):
-        assert packed_keys(numbers, counts, kind) == [group_key(crystal, kind) for crystal in crystals]
+        assert packed_keys(numbers, np.ones(len(numbers)), counts, kind) == [
+            group_key(crystal, kind) for crystal in crystals
+        ]
     with pytest.raises(ValueError, match="structure"):
-        packed_keys(numbers, counts, GroupKind.PROTOTYPE)
+        packed_keys(numbers, np.ones(len(numbers)), counts, GroupKind.PROTOTYPE)
+
+
+def test_compositions_have_groups() -> None:
+    garnet = Composition.from_formula("Li7La3Zr2O12")
+    assert group_key(garnet, GroupKind.FORMULA) == group_key(garnet, GroupKind.STRUCTURE) == "Li7La3Zr2O12"
+    assert group_key(garnet, GroupKind.SYSTEM) == "La-Li-O-Zr"
+    assert group_key(garnet, GroupKind.PROTOTYPE) == "?:A2B3C7D12"
+
+
+def test_isomers_share_their_formula_but_not_their_structure() -> None:
+    ethanol, ether = molecule("CCO"), molecule("COC")
+    assert group_key(ethanol, GroupKind.FORMULA) == group_key(ether, GroupKind.FORMULA)
+    assert group_key(ethanol, GroupKind.STRUCTURE) != group_key(ether, GroupKind.STRUCTURE)
+    turned = molecule("OCC")
+    assert group_key(ethanol, GroupKind.STRUCTURE) == group_key(turned, GroupKind.STRUCTURE)
+    assert group_key(ethanol, GroupKind.PROTOTYPE) == group_key(ether, GroupKind.PROTOTYPE)
+
+
+def molecule(chain: str) -> Molecule:
+    """A chain of atoms without hydrogen, one bond from each to the next."""
+    return Molecule(
+        numbers=np.array([{"C": 6, "O": 8}[word] for word in chain]),
+        coords=np.arange(len(chain))[:, None] * np.array([1.4, 0.0, 0.0]),
+        bonds=tuple((place, place + 1, 1.0) for place in range(len(chain) - 1)),
+    )

@@ -156,7 +156,7 @@ def test_a_structure_cell_may_be_text_or_a_path(tmp_path: Path, form: str) -> No
     }[form]
     source = open_source(write_csv(tmp_path / "t.csv", [{"structure": cell}]))
     (record,) = parsed(source.rows(), RejectionLog(strict=True))
-    assert record.crystal.numbers.tolist() == [11, 17]
+    assert record.structure.numbers.tolist() == [11, 17]
 
 
 def test_the_hash_follows_the_files_that_are_pointed_to(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_folder_with_a_table(tmp_path: Path) -> None:
     source = open_source(tmp_path, targets=[GAP])
     with RejectionLog(tmp_path / "out.log") as log:
         records = list(parsed(source.rows(), log))
-    assert [(record.id, record.targets, record.crystal.lattice[0, 0]) for record in records] == [
+    assert [(record.id, record.targets, record.structure.lattice[0, 0]) for record in records] == [
         ("m1", (1.5,), pytest.approx(5)),
         ("m0", (0.5,), pytest.approx(4)),
     ]

@@ -5,7 +5,7 @@ import pytest
 
 from matwright.errors import InputError
 from matwright.materials.composition import Composition
-from matwright.materials.conditions import ConditionColumn, Conditions, condition_arrays
+from matwright.materials.conditions import ConditionColumn, Conditions
 from matwright.materials.crystal import Crystal
 from matwright.materials.material import Material, PropertyValue
 from matwright.materials.molecule import Molecule
@@ -55,14 +55,8 @@ def test_conditions_keep_their_units_and_what_is_missing() -> None:
     assert unknown.values == (None, None)
     assert unknown.number("temperature", "K") is None
     assert unknown.category("atmosphere") is None
-    numbers, codes = condition_arrays([hot, unknown])
-    np.testing.assert_array_equal(numbers, [[25.0], [np.nan]])
-    np.testing.assert_array_equal(codes, [[1], [-1]])
     turned = Conditions(columns=(ATMOSPHERE, TEMPERATURE), values=("argon", 25.0))
     assert turned.content_hash() == hot.content_hash() != unknown.content_hash()
-    with pytest.raises(InputError, match="same condition columns"):
-        condition_arrays([hot, turned])
-    assert condition_arrays([])[0].shape == (0, 0)
 
 
 def test_conditions_refuse_what_does_not_fit() -> None:

@@ -45,7 +45,7 @@ class AseDbSource:
                 id=str(name) if name is not None else f"row-{entry.id}",
                 file=str(self.path),
                 number=int(entry.id),
-                kind=StructureKind.CRYSTAL,
+                kind=StructureKind.READY,
                 payload="" if crystal is None else crystal,
                 targets=values,
                 part=self.wanted.part(cells),
