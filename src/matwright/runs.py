@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -126,6 +128,15 @@ class RunFolder:
         result = self.path.joinpath(*parts)
         result.parent.mkdir(parents=True, exist_ok=True)
         return result
+
+    @contextmanager
+    def given_back_on_failure(self) -> Iterator[None]:
+        """Remove all files of the run when the block fails: for short runs, of which a part is of no use."""
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
 
     def _lock(self) -> None:
         """Hold the folder until this process ends: the operating system lets go even after a kill.

@@ -111,3 +111,15 @@ def test_files_of_the_run_get_their_folder(tmp_path: Path) -> None:
     path = create(tmp_path / "run").file("structures", "a.cif")
     assert path.parent.is_dir()
     assert not path.exists()
+
+
+def test_a_run_that_fails_gives_its_folder_back(tmp_path: Path) -> None:
+    run = create(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt), run.given_back_on_failure():
+        run.file("part.csv").write_text("half")
+        raise KeyboardInterrupt
+    assert not run.path.exists()
+    again = create(run.path)
+    with again.given_back_on_failure():
+        again.file("whole.csv").write_text("all")
+    assert again.file("whole.csv").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matwright.errors import InputError
 from matwright.materials.properties import nearest_hint
+from matwright.serialization import hash_file, hash_json
 
 SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "shipped"
 MODEL_FILE = "model.json"
@@ -15,6 +16,12 @@ CARD_FILE = "card.md"
 def shipped_models() -> dict[str, Path]:
     """Return the folders of the models that ship with the package (predictors and generators), by name."""
     return {file.parent.name: file.parent for file in sorted(SHIPPED_FOLDER.glob(f"*/{MODEL_FILE}"))}
+
+
+def model_hash(folder: Path) -> str:
+    """Return a hex digest of the weights and settings of a trained model."""
+    files = sorted(folder.rglob("*.safetensors")) + sorted(folder.glob(MODEL_FILE))
+    return hash_json({str(file.relative_to(folder)): hash_file(file) for file in files})
 
 
 def find_model(name_or_path: str | Path) -> Path:

@@ -40,9 +40,19 @@ COMMANDS = (
         example="matwright predict mp-crystal NaCl.cif Si.vasp --out predictions.csv",
     ),
     Command(
+        name="explain",
+        summary="Say what predictions rest on: atoms, bonds, elements, conditions.",
+        example="matwright explain mp-crystal NaCl.cif --property band_gap --out explained",
+    ),
+    Command(
         name="info",
         summary="List the shipped models, or show what one model is, knows and was tested on.",
         example="matwright info mp-crystal",
+    ),
+    Command(
+        name="rules",
+        summary="Judge structures and formulas by the rules of chemistry, each verdict with reason and source.",
+        example="matwright rules NaCl.cif SrTiO3 CoCrFeMnNi --out verdicts.csv",
     ),
     Command(
         name="generate",

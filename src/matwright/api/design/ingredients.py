@@ -11,13 +11,14 @@ from typing import Any, final
 from matwright.api.design.novelty import Library, read_known
 from matwright.api.design.settings import DesignSettings
 from matwright.api.design.surrogate import Predictor, Surrogates
+from matwright.api.models import MODEL_FILE, model_hash
 from matwright.data.hull import Hull
 from matwright.data.references import ElementReferences, load_references
 from matwright.elements import SYMBOLS
 from matwright.errors import InputError
 from matwright.generation.interface import Generator
 from matwright.physics.chemistry import NOBLE_GASES
-from matwright.serialization import hash_file, hash_json
+from matwright.serialization import hash_file
 
 _TABLES = ("mp_hull_stable.npz", "mp_known.npz")
 
@@ -118,5 +119,4 @@ def _model_hash(name: str) -> str | None:
     """Hash of a run folder's or shipped model's weights and settings; None for a generator without weights."""
     shipped = resources.files("matwright") / "shipped" / name
     folder = Path(name) if Path(name).is_dir() else Path(str(shipped))
-    files = sorted(folder.rglob("*.safetensors")) + sorted(folder.glob("model.json"))
-    return hash_json({str(file.relative_to(folder)): hash_file(file) for file in files}) if files else None
+    return model_hash(folder) if (folder / MODEL_FILE).is_file() else None

@@ -1,0 +1,213 @@
+"""Explain: what the predictions of a model rest on, for the materials in some files, as a page and a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from matwright.api.models import find_model, model_hash
+from matwright.data.record import RawRow, Rejection, RejectionLog, parse_row
+from matwright.elements import atomic_number
+from matwright.errors import InputError, MatwrightError
+from matwright.materials.material import Structure
+from matwright.materials.properties import nearest_hint
+from matwright.progress import Progress, silent
+from matwright.runs import RunFolder
+from matwright.serialization import atomic_write_text, atomic_writer
+
+if TYPE_CHECKING:
+    from matwright.explain.explanation import Explanation
+    from matwright.models.checkpoint import ModelFile
+    from matwright.models.interface import PropertyModel
+    from matwright.models.scaled import ScaledModel
+
+PAGE_FILE, TABLE_FILE, REJECTED_FILE = "explanation.html", "attributions.csv", "rejected.csv"
+MAX_SHOWN = 24
+"""Materials on the page; the table holds all."""
+
+
+def load_explainer(name_or_path: str | Path) -> Explainer:
+    """Return what explains the predictions of a trained model: a shipped one by name or a run folder of `train`.
+
+    Raises:
+        InputError: there is no such model, it is broken or no property model, or captum is not installed.
+    """
+    # heavy (torch): behind their doors
+    from matwright.models.checkpoint import load_members
+    from matwright.uncertainty.stored import load_property_model
+
+    folder = find_model(name_or_path)
+    model, described = load_property_model(folder)
+    try:
+        import captum  # noqa: F401 (an optional library, needed later)
+    except ImportError as error:
+        raise InputError("captum is not installed: pip install 'matwright[explain]'") from error
+    return Explainer(str(name_or_path), folder, model, described, load_members(folder, described))
+
+
+@final
+class Explainer:
+    """A trained property model that says what its predictions rest on.
+
+    Attributes:
+        name: as it was asked for.
+        folder: where the model was read from.
+        properties: names that can be explained; a categorical property has one a class.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, model: PropertyModel, described: ModelFile, members: Sequence[ScaledModel]
+    ) -> None:
+        from matwright.explain.probe import for_probing, probed_specs  # heavy (torch): behind its door
+
+        self.name, self.folder = name, folder
+        self.properties = tuple(spec.name for spec in probed_specs(members[0]))
+        self._model, self._config = model, described.config
+        self._members = tuple(for_probing(member) for member in members)
+        self._elements = [atomic_number(symbol) for symbol in described.facts["data"]["elements"]]
+
+    def explain(
+        self,
+        structure: Structure,
+        *,
+        conditions: Sequence[float] = (),
+        steps: Sequence[Sequence[float]] = (),
+        properties: Sequence[str] | None = None,
+        name: str = "",
+    ) -> Explanation:
+        """Return the predictions for one material and what they rest on.
+
+        Args:
+            structure: a crystal, molecule or composition.
+            conditions: (n_conditions,) as the model's schema encodes them, NaN where unknown; empty for all unknown.
+            steps: the processing, as the schema encodes it.
+            properties: those to explain, None for all.
+            name: of the material.
+
+        Raises:
+            InputError: two atoms coincide, there is no such property, or a law of temperature lacks its temperature.
+        """
+        # heavy (torch): behind their doors
+        import torch
+
+        from matwright.explain.attribution import explain_subject
+        from matwright.explain.explanation import Explanation, condition_words
+        from matwright.explain.probe import Subject
+        from matwright.graphs.builder import build_graph
+        from matwright.training.compute import fast_mode
+
+        self.check(properties)
+        schema = self._config.conditions
+        values = tuple(conditions) or (float("nan"),) * (0 if schema is None else len(schema.columns))
+        subject = Subject(
+            graph=build_graph(structure, self._config.graph), conditions=values, steps=tuple(map(tuple, steps))
+        )
+        with fast_mode():
+            predictions = self._model.predict(subject.batch(dtype=torch.float32)).properties
+            explained = explain_subject(self._members, subject, self._elements, properties)
+        return Explanation(
+            id=name,
+            structure=structure,
+            conditions=condition_words(schema, values, steps),
+            predictions=predictions,
+            explained=explained,
+        )
+
+    def check(self, properties: Sequence[str] | None) -> None:
+        """Raise InputError unless the model predicts every one of `properties`."""
+        for name in properties or ():
+            if name not in self.properties:
+                raise InputError(
+                    f"the model {self.name} predicts no {name!r}{nearest_hint(name, self.properties)}; it predicts "
+                    f"{', '.join(self.properties)}"
+                )
+
+
+def explain_to_folder(
+    explainer: Explainer,
+    rows: Iterable[RawRow],
+    out: Path,
+    *,
+    properties: Sequence[str] | None = None,
+    settings: Mapping[str, object] | None = None,
+    on_reject: Callable[[Rejection], None],
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> int:
+    """Write the page, the table and `run.json` into the new folder `out` and return how many materials were explained.
+
+    Args:
+        explainer: of `load_explainer`.
+        rows: of `read_inputs`.
+        out: new folder; it is removed when nothing comes of the run.
+        properties: names of those to explain, None for all.
+        settings: what else determines the result, for `run.json`.
+        on_reject: told of each row that cannot be used; they also stand in rejected.csv.
+        strict: raise for the first row that cannot be used.
+        progress: told of each row done.
+
+    Raises:
+        InputError: the folder is occupied, the model predicts no such property, no row could be used, or a row with
+            `strict`.
+    """
+    explainer.check(properties)
+    made_by = {"model": explainer.name, "model_hash": model_hash(explainer.folder), "properties": properties}
+    run = RunFolder.create(out, kind="explain", settings={**made_by, **(settings or {})}, seed=0)
+    with run.given_back_on_failure(), RejectionLog(run.file(REJECTED_FILE), strict=strict) as log:
+
+        def reject(row: RawRow, problem: MatwrightError) -> None:
+            rejection = Rejection.of(row, problem)
+            log.add(rejection)
+            on_reject(rejection)
+
+        count, shown = _write_table(explainer, rows, run, properties, reject, progress or silent())
+        if count == 0:
+            raise InputError(f"none of the {log.count} structures could be used")
+        from matwright.api.report.attribution import render_explanations  # heavy (torch): behind its door
+
+        page = render_explanations(shown, model=explainer.name, n_all=count, record=run.record)
+        atomic_write_text(run.file(PAGE_FILE), page)
+        run.finish({"explained": count, "rejected": log.count})
+    return count
+
+
+def _write_table(
+    explainer: Explainer,
+    rows: Iterable[RawRow],
+    run: RunFolder,
+    properties: Sequence[str] | None,
+    reject: Callable[[RawRow, MatwrightError], None],
+    progress: Progress,
+) -> tuple[int, list[Explanation]]:
+    """Explain every row into the table, in constant memory; the first few come back for the page."""
+    from matwright.explain.table import COLUMNS, table_rows  # heavy (torch): behind its door
+
+    count, shown = 0, []
+    progress.start("explaining")
+    with atomic_writer(run.file(TABLE_FILE)) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            try:
+                found = explainer.explain(
+                    parse_row(row), conditions=row.conditions, steps=row.steps, properties=properties, name=row.id
+                )
+            except MatwrightError as problem:
+                reject(row, problem)
+            else:
+                count += 1
+                shown += [found] if count <= MAX_SHOWN else []
+                writer.writerows([_shown(cell) for cell in line] for line in table_rows(found))
+            progress.advance()
+        text.detach()
+    progress.finish()
+    return count, shown
+
+
+def _shown(cell: object) -> object:
+    """A number to 6 significant digits, nothing for what is unknown."""
+    return "" if cell is None else f"{cell:.6g}" if isinstance(cell, float) else cell

@@ -1,0 +1,1 @@
+"""What a prediction rests on, and how the materials lie in a model's embedding space."""
