@@ -54,6 +54,14 @@ def site_symmetry(crystal: Crystal, symprec: float = SYMPREC) -> SiteSymmetry:
     )
 
 
+def point_rotations(crystal: Crystal, symprec: float = SYMPREC) -> NDArray[np.float64]:
+    """(n_rotations, 3, 3) rotations of the point group that act on Cartesian columns; errors as in `site_symmetry`."""
+    found = np.unique(np.array(_dataset(crystal, symprec).operations.rotations, dtype=np.int64), axis=0)
+    cell = crystal.lattice.T  # columns are a, b, c
+    rotations: NDArray[np.float64] = cell @ found @ np.linalg.inv(cell)
+    return rotations
+
+
 def standard_primitive(crystal: Crystal, symprec: float = SYMPREC) -> Crystal:
     """The standardised, symmetrised primitive cell; errors as in `site_symmetry`."""
     cell = _dataset(crystal, symprec).prim_std_cell
