@@ -2,13 +2,15 @@
 
 A unit is a product of powers, for instance "eV/atom", "g/cm^3", "W/(m*K)", "S cm^-1" or "µV/K". "atom" and "f.u." are
 dimensions of their own, so that eV/atom is never mistaken for eV; "mol" is the Avogadro number. Constants: CODATA 2018.
+"log10(S/cm)" is the decimal logarithm of a value in that unit.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar, final
 
@@ -103,6 +105,7 @@ _ALIASES = {
     "Hartree": "Ha",
     "dimensionless": "1",
 }
+_LOGARITHM = re.compile(r"log10\s*\((.*)\)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?)|(?P<name>f\.u\.|[A-Za-zÅµΩ°%][A-Za-zÅµΩ°%0]*)"
                     r"|(?P<mark>\*\*|[*/^()]))")  # fmt: skip
@@ -113,16 +116,22 @@ Value = TypeVar("Value", float, NDArray[np.float64])
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A unit in SI terms: value_SI = value · scale + offset; `offset` is 0 except for degC and degF alone."""
+    """A unit in SI terms: value_SI = value · scale + offset, or 10^value · scale when it is logarithmic.
+
+    `offset` is 0 except for degC and degF alone.
+    """
 
     text: str
     scale: float
     offset: float
     dimension: Dimension
+    logarithmic: bool = False
 
 
 def convert(value: Value, source: str, target: str) -> Value:
     """`value` given in `source`, in `target`; works on numbers and arrays, NaN stays NaN.
+
+    What has no logarithm becomes minus infinity (0) or NaN (below 0).
 
     Raises:
         InputError: a unit is unknown, or the two measure different things.
@@ -132,9 +141,20 @@ def convert(value: Value, source: str, target: str) -> Value:
     old, new = parse_unit(source), parse_unit(target)
     if old.dimension != new.dimension:
         raise InputError(f"a value in {source!r} cannot be given in {target!r}: the two units measure different things")
+    if old.logarithmic or new.logarithmic:
+        return _through_logarithm(value, old, new)
     if old.offset == new.offset == 0.0:
         return value * (old.scale / new.scale)
     return (value * old.scale + old.offset - new.offset) / new.scale
+
+
+def _through_logarithm(value: Value, old: Unit, new: Unit) -> Value:
+    shift = math.log10(old.scale / new.scale)
+    if old.logarithmic and new.logarithmic:
+        return value + shift
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found = 10.0 ** (np.asarray(value, dtype=np.float64) + shift) if old.logarithmic else np.log10(value) + shift
+    return found if isinstance(value, np.ndarray) else float(found)
 
 
 def same_dimension(first: str, second: str) -> bool:
@@ -150,6 +170,11 @@ def parse_unit(text: str) -> Unit:
         InputError: a part of it is not known; the message names the nearest known unit.
     """
     cleaned = _normalise(text)
+    if logarithm := _LOGARITHM.fullmatch(cleaned):
+        inner = parse_unit(logarithm[1])
+        if inner.offset or inner.logarithmic:
+            raise InputError(f"there is no logarithm of values in {logarithm[1]!r}")
+        return replace(inner, text=text, logarithmic=True)
     if cleaned in _OFFSETS:
         scale, dimension = _PLAIN[cleaned]
         return Unit(text=text, scale=scale, offset=_OFFSETS[cleaned], dimension=dimension)

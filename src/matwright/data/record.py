@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -51,6 +50,7 @@ class RawRow:
             all exact.
         conditions: one value a condition, a number in its unit or the code of a category, NaN where missing.
         steps: processing steps in their order (see `materials.conditions`), NaN where a field is missing.
+        group: the word of the source that keeps rows together in a split, "" where it names none.
         part: the split's part that the source names ("train", "val", "test" or its own word), "" where it names none.
         problem: why the row cannot be used, None where nothing is wrong so far; `parse_row` raises it.
     """
@@ -64,6 +64,7 @@ class RawRow:
     censored: tuple[int, ...] = ()
     conditions: tuple[float, ...] = ()
     steps: tuple[tuple[float, ...], ...] = ()
+    group: str = ""
     part: str = ""
     problem: str | None = None
 
@@ -126,47 +127,6 @@ def parse_row(row: RawRow) -> Structure:
 def parse_record(row: RawRow) -> Record:
     """The record of a row; errors as in `parse_row`."""
     return Record(id=row.id, structure=parse_row(row), targets=row.targets, part=row.part)
-
-
-def parse_value(text: object, name: str, lower: float | None, upper: float | None) -> tuple[float, str | None]:
-    """A target's value (NaN where missing) and what is wrong with it, None where nothing is.
-
-    A value may lie outside its physical bounds by a millionth of the bound or 1e-6, which is noise of a calculation.
-    """
-    missing = text is None or (isinstance(text, str) and text.strip().lower() in _MISSING)
-    if missing:
-        return math.nan, None
-    try:
-        value = float(text)  # type: ignore[arg-type]  # whatever float() refuses is reported below
-    except (TypeError, ValueError):
-        return math.nan, f"{name} is {str(text)[:40]!r}, which is not a number"
-    if math.isinf(value):
-        return math.nan, f"{name} is infinite"
-    for bound, outside in ((lower, -1.0), (upper, 1.0)):
-        if bound is not None and outside * (value - bound) > 1e-6 * max(1.0, abs(bound)):
-            return math.nan, f"{name} is {value:g}, beyond what is physically possible ({bound:g})"
-    return value, None
-
-
-def parse_class(text: object, name: str, classes: Sequence[str]) -> tuple[float, str | None]:
-    """The index of a class (NaN where missing) and what is wrong with it, None where nothing is."""
-    word = "" if text is None else str(text).strip()
-    if word in classes:
-        return float(classes.index(word)), None
-    if word.lower() in _MISSING:
-        return math.nan, None
-    return math.nan, f"{name} is {word[:40]!r}, which is none of its classes ({', '.join(classes)})"
-
-
-_MISSING = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
-
-_PARTS = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
-
-
-def parse_part(text: object) -> str:
-    """The part of the split a cell names, common words for train, val and test made one."""
-    word = "" if text is None else str(text).strip()
-    return _PARTS.get(word.lower(), word.lower() if word.lower() in {"train", "val", "test"} else word)
 
 
 @final

@@ -105,21 +105,6 @@ def from_molecule_json(text: str) -> Molecule:
     return molecule_of(elements, coords, stated)
 
 
-def parse_list(text: str) -> list[Any]:
-    """A list in a table cell: JSON, or as Python writes it with single quotes.
-
-    Raises:
-        InputError: it is no list.
-    """
-    try:
-        found = json.loads(text.replace("'", '"'))
-    except ValueError as error:
-        raise InputError(f"{text[:40]!r} is no list") from error
-    if not isinstance(found, list):
-        raise InputError(f"{text[:40]!r} is no list")
-    return found
-
-
 def _first(row: Sequence[str]) -> str:
     if not row:
         raise InputError("a line of the XYZ text is empty")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import final
+from typing import Self, final
 
 from matwright.errors import InputError
 from matwright.units import convert, parse_unit, same_dimension
@@ -46,9 +47,24 @@ class PropertySpec:
         """
         if not same_dimension(self.unit, unit):
             raise InputError(f"{self.name} is given in {self.unit} or a unit of that kind, found {unit!r}")
-        lower = None if self.lower is None else convert(self.lower, self.unit, unit)
-        upper = None if self.upper is None else convert(self.upper, self.unit, unit)
+        lower = None if self.lower is None else _bound(convert(self.lower, self.unit, unit))
+        upper = None if self.upper is None else _bound(convert(self.upper, self.unit, unit))
         return replace(self, unit=unit, lower=lower, upper=upper)
+
+    def as_logarithm(self) -> PropertySpec:
+        """The decimal logarithm of the property under its name, for values over decades; the unit says so.
+
+        Raises:
+            InputError: it is a class, or a logarithm already.
+        """
+        if self.classes or parse_unit(self.unit).logarithmic:
+            raise InputError(f"{self.name} has no logarithm that could be learned")
+        return self.in_unit(f"log10({self.unit})")
+
+
+def _bound(value: float) -> float | None:
+    """None for what bounds nothing: 0 has no logarithm."""
+    return value if math.isfinite(value) else None
 
 
 def _known(*specs: PropertySpec) -> Mapping[str, PropertySpec]:
@@ -119,21 +135,54 @@ def nearest_hint(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean {lower[near[0]]!r}?" if near else ""
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnText:
+    """What a user says of a table's column in one text: name=column:unit.
+
+    Attributes:
+        name: by which it is known; the column's own where none is given.
+        column: of the table.
+        unit: what stands behind the last colon, "" where there is none.
+    """
+
+    name: str
+    column: str
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "band_gap:eV", "yield_strength=Yield Strength [MPa]:MPa" or "route" (no unit).
+
+        Raises:
+            InputError: no column is named.
+        """
+        rest, colon, unit = text.rpartition(":")
+        if not colon:
+            rest, unit = text, ""
+        name, equals, column = rest.partition("=")
+        found = cls(name=name.strip(), column=(column if equals else name).strip(), unit=unit.strip())
+        if not found.name or not found.column:
+            raise InputError(f"a column is named as column:unit or name=column:unit, found {text!r}")
+        return found
+
+
 def parse_target_column(text: str) -> PropertySpec:
-    """The property of a table column from "name:unit", for instance "formation_energy_per_atom:eV/atom".
+    """The property of a table column from "name:unit" or "name=column:unit"; `ColumnText` gives the column.
 
     A known name brings its physical bounds in the unit stated; any other name is allowed with any known unit.
 
     Raises:
         InputError: no unit, an unknown unit, or a unit that does not measure this property.
     """
-    name, colon, unit = text.partition(":")
-    name, unit = name.strip(), unit.strip()
-    if not name or not colon or not unit:
-        known = KNOWN_PROPERTIES.get(name)
-        example = f"{name}:{known.unit}" if known else "formation_energy_per_atom:eV/atom"
+    if not text.strip(" :="):
+        raise InputError(f"a target column is written name:unit, for instance band_gap:eV, found {text!r}")
+    said = ColumnText.parse(text)
+    if not said.unit:
+        known = KNOWN_PROPERTIES.get(said.name)
+        example = f"{said.name}:{known.unit}" if known else "formation_energy_per_atom:eV/atom"
         raise InputError(f"a target column is written name:unit, for instance {example}, found {text!r}")
-    if name in KNOWN_PROPERTIES:
-        return KNOWN_PROPERTIES[name].in_unit(unit)
-    parse_unit(unit)
-    return PropertySpec(name=name, unit=unit)
+    if said.name in KNOWN_PROPERTIES:
+        return KNOWN_PROPERTIES[said.name].in_unit(said.unit)
+    parse_unit(said.unit)
+    return PropertySpec(name=said.name, unit=said.unit)

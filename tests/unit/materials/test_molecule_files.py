@@ -13,7 +13,7 @@ from matwright.errors import InputError
 from matwright.materials.bonding import perceived_bonds
 from matwright.materials.crystal import Crystal
 from matwright.materials.molecule import Molecule
-from matwright.materials.molecule_files import from_molecule_json, from_molfile, from_xyz, parse_list
+from matwright.materials.molecule_files import from_molecule_json, from_molfile, from_xyz
 from matwright.materials.structure_files import from_frame, read_any
 
 WATER = "3\nwater\nO 0 0 0.117\nH 0 0.757 -0.47\n1 0 -0.757 -0.47\n"
@@ -79,7 +79,6 @@ def test_molecules_are_read() -> None:
     assert from_molecule_json(json.dumps(text)).content_hash() == water.content_hash()
     stated = from_molecule_json(json.dumps(text | {"bonds": [[0, 1, 2]]}))
     assert stated.bonds == ((0, 1, 2.0),)
-    assert parse_list("['O', 'H']") == ["O", "H"]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +95,6 @@ def test_molecules_are_read() -> None:
         (from_molecule_json, "[]", "elements"),
         (from_molecule_json, '{"elements": "OH", "coords": []}', "list of symbols"),
         (from_molecule_json, '{"elements": ["O"], "coords": [["x", 1, 2]]}', "three numbers"),
-        (parse_list, "{}", "no list"),
-        (parse_list, "[1", "no list"),
     ],
 )
 def test_what_is_no_molecule_is_refused(read: object, text: str, says: str) -> None:

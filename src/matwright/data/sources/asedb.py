@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from matwright.data.record import RawRow, StructureKind
-from matwright.data.sources.interface import ID_COLUMNS, Wanted, check_columns, find_column
+from matwright.data.sources.interface import Wanted, check_columns, row_name, with_usual_id
 from matwright.errors import InputError
-from matwright.materials.crystal import Crystal
 from matwright.materials.interop import from_ase
+from matwright.materials.material import Structure
+from matwright.materials.molecule_files import molecule_of
 from matwright.materials.properties import PropertySpec
 from matwright.materials.silence import quiet_warnings
 from matwright.serialization import hash_file, hash_json
 
 _LOOKED_AT = 100
+_FLAT = 1e-3  # Å³ below which a cell is none
 
 
 @final
@@ -27,29 +29,29 @@ class AseDbSource:
 
     path: Path
     wanted: Wanted
-    id_column: str | None
 
     @property
     def targets(self) -> tuple[PropertySpec, ...]:
         """What the values of each row are, in order."""
         return self.wanted.targets
 
+    def cells(self) -> Iterator[Mapping[str, Any]]:
+        """See `Source.cells`."""
+        return map(_cells, _entries(self.path))
+
     def rows(self) -> Iterator[RawRow]:
         """The rows from the first on; see `Source.rows`."""
         for entry in _entries(self.path):
             cells = _cells(entry)
-            values, bad_value = self.wanted.values(cells)
-            crystal, problem = _crystal(entry)
-            name = cells.get(self.id_column) if self.id_column else None
-            yield RawRow(
-                id=str(name) if name is not None else f"row-{entry.id}",
+            structure, problem = _structure(entry)
+            yield self.wanted.row(
+                cells,
+                name=row_name(cells, self.wanted.reading.id_column, f"row-{entry.id}"),
                 file=str(self.path),
                 number=int(entry.id),
                 kind=StructureKind.READY,
-                payload="" if crystal is None else crystal,
-                targets=values,
-                part=self.wanted.part(cells),
-                problem=problem or bad_value,
+                payload="" if structure is None else structure,
+                problem=problem,
             )
 
     def data_hash(self) -> str:
@@ -71,7 +73,7 @@ def open_asedb(path: Path, wanted: Wanted) -> AseDbSource:
     if count == 0:
         raise InputError(f"{path} has no rows")
     check_columns(path, keys, wanted.named())
-    return AseDbSource(path=path, wanted=wanted, id_column=find_column(wanted.id_column, ID_COLUMNS, keys))
+    return AseDbSource(path=path, wanted=with_usual_id(wanted, keys))
 
 
 def _entries(path: Path) -> Iterator[Any]:
@@ -91,8 +93,12 @@ def _cells(entry: Any) -> dict[str, Any]:
     return {**entry.data, **entry.key_value_pairs}
 
 
-def _crystal(entry: Any) -> tuple[Crystal | None, str | None]:
+def _structure(entry: Any) -> tuple[Structure | None, str | None]:
+    """The crystal of an entry, the molecule of one without a cell, or what is wrong with it."""
     try:
-        return from_ase(entry.toatoms()), None
+        atoms = entry.toatoms()
+        if abs(atoms.cell.volume) < _FLAT and not atoms.pbc.any():
+            return molecule_of(atoms.numbers.tolist(), atoms.positions.tolist()), None
+        return from_ase(atoms), None
     except InputError as problem:
         return None, str(problem)

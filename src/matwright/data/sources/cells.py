@@ -7,10 +7,12 @@ import csv
 import gzip
 import json
 import lzma
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from matwright.data.sources.bundle import TablePath
 from matwright.errors import InputError
 
 Cells = Mapping[str, Any]
@@ -22,18 +24,27 @@ MALFORMED = "\0malformed"
 """The only key of a row that could not be taken apart; its value says why."""
 
 
-def table_format(path: Path) -> str | None:
-    """The words "csv", "parquet" or "json" by a file's name (text formats also .gz, .bz2, .xz), else None."""
+_FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".xlsx": "excel",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+}
+
+
+def table_format(path: TablePath) -> str | None:
+    """The words "csv", "parquet", "excel" or "json" by a file's name (text formats also .gz, .bz2, .xz), else None."""
     name = path.name.lower()
     for ending in _OPENERS:
         name = name.removesuffix(ending)
-    suffix = Path(name).suffix
-    return {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet"}.get(
-        suffix, "json" if suffix in (".json", ".jsonl", ".ndjson") else None
-    )
+    return _FORMATS.get(Path(name).suffix)
 
 
-def read_cells(path: Path, wanted: Sequence[str] | None = None) -> Iterator[Cells]:
+def read_cells(path: TablePath, wanted: Sequence[str] | None = None) -> Iterator[Cells]:
     """The rows of a table; of Parquet only the `wanted` columns are read.
 
     Raises:
@@ -42,14 +53,16 @@ def read_cells(path: Path, wanted: Sequence[str] | None = None) -> Iterator[Cell
     kind = table_format(path)
     if kind is None:
         raise InputError(
-            f"{path} is no table that can be read; known are .csv, .tsv, .parquet, .json, .jsonl (and .gz)"
+            f"{path} is no table that can be read; known are .csv, .tsv, .parquet, .xlsx, .json, .jsonl (and .gz)"
         )
-    if kind == "parquet":
-        return _parquet_rows(path, wanted)
+    if kind in ("parquet", "excel"):
+        if not isinstance(path, Path):
+            raise InputError(f"{path}: a table inside an archive must be .csv or .json; unpack the archive")
+        return _parquet_rows(path, wanted) if kind == "parquet" else _excel_rows(path)
     return _guarded(path, _csv_rows(path) if kind == "csv" else _json_rows(path))
 
 
-def _guarded(path: Path, rows: Iterator[Cells]) -> Iterator[Cells]:
+def _guarded(path: TablePath, rows: Iterator[Cells]) -> Iterator[Cells]:
     """The rows, with errors of the file turned into one sentence that names it."""
     try:
         yield from rows
@@ -57,14 +70,17 @@ def _guarded(path: Path, rows: Iterator[Cells]) -> Iterator[Cells]:
         raise InputError(f"{path} cannot be read: {problem}") from problem
 
 
-def open_text(path: Path) -> TextIO:
+def open_text(path: TablePath) -> TextIO:
     """A text file as a stream, unpacked when its name ends in .gz, .bz2 or .xz."""
+    if not isinstance(path, Path):
+        inside: TextIO = path.open("r", encoding="utf-8-sig", errors="replace", newline="")
+        return inside
     opener = _OPENERS.get(path.suffix.lower(), open)
     stream: TextIO = opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
     return stream
 
 
-def _csv_rows(path: Path) -> Iterator[Cells]:
+def _csv_rows(path: TablePath) -> Iterator[Cells]:
     csv.field_size_limit(_LARGEST_CELL)
     delimiter = "\t" if ".tsv" in path.name.lower() else ","
     with open_text(path) as stream:
@@ -98,7 +114,30 @@ def _parquet_rows(path: Path, wanted: Sequence[str] | None) -> Iterator[Cells]:
         raise InputError(f"{path} cannot be read as Parquet: {' '.join(str(problem).split())}") from problem
 
 
-def column_names(path: Path, first: Cells) -> list[str]:
+def _excel_rows(path: Path) -> Iterator[Cells]:
+    """The rows of the first sheet; its first row names the columns."""
+    try:
+        import openpyxl  # heavy, and an extra: behind its door
+    except ImportError as problem:
+        raise InputError(f"{path}: Excel tables need openpyxl; install matwright[excel]") from problem
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
+        raise InputError(f"{path} cannot be read as an Excel table: {problem}") from problem
+    try:
+        rows = book.worksheets[0].iter_rows(values_only=True)
+        header = ["" if name is None else str(name) for name in next(rows, ())]
+        named = [(place, name) for place, name in enumerate(header) if name]
+        if len({name for _, name in named}) != len(named):
+            raise InputError(f"{path} has two columns of the same name")
+        for cells in rows:
+            if any(cell is not None for cell in cells):
+                yield {name: cells[place] for place, name in named}
+    finally:
+        book.close()
+
+
+def column_names(path: TablePath, first: Cells) -> list[str]:
     """The columns of a table, given its first row."""
     if table_format(path) == "parquet":
         from pyarrow.parquet import read_schema  # heavy: behind its door
@@ -109,7 +148,24 @@ def column_names(path: Path, first: Cells) -> list[str]:
     return list(first)
 
 
-def _json_rows(path: Path) -> Iterator[Cells]:
+def _turned(path: TablePath, row: dict[str, Any]) -> Iterator[Cells]:
+    """The rows of an object that holds a whole table (as pandas writes it), else the object itself."""
+    if {"columns", "data"} <= set(row):
+        names, data = row["columns"], row["data"]
+        if not isinstance(data, list) or any(len(cells) != len(names) for cells in data):
+            raise InputError(f"{path}: every entry of 'data' needs a value for each of its {len(names)} columns")
+        yield from (dict(zip(names, cells, strict=True)) for cells in data)
+        return
+    columns = list(row.values())
+    if columns and all(isinstance(cell, dict) and "0" in cell for cell in columns):
+        if any(cell.keys() != columns[0].keys() for cell in columns):
+            raise InputError(f"{path} holds columns with different rows")
+        yield from ({name: cell[key] for name, cell in row.items()} for key in columns[0])
+        return
+    yield row
+
+
+def _json_rows(path: TablePath) -> Iterator[Cells]:
     """The objects of a JSON array or of JSON lines, decoded one at a time."""
     decoder = json.JSONDecoder()
     with open_text(path) as stream:
@@ -127,11 +183,7 @@ def _json_rows(path: Path) -> Iterator[Cells]:
                     raise InputError(
                         f"{path} must hold an array of objects or one object a line, found {str(row)[:40]!r}"
                     )
-                if {"columns", "data"} <= set(row) or all(
-                    isinstance(cell, dict) and "0" in cell for cell in row.values()
-                ):
-                    raise InputError(f"{path} holds columns, not rows: write it again as an array of objects")
-                yield row
+                yield from _turned(path, row)
                 text = text[end:]
                 continue
             if done:

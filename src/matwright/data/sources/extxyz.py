@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, final
 
 from matwright.data.record import RawRow, StructureKind
 from matwright.data.sources.cells import open_text
-from matwright.data.sources.interface import ID_COLUMNS, Wanted, check_columns, find_column
+from matwright.data.sources.interface import Wanted, check_columns, row_name, with_usual_id
 from matwright.errors import InputError
 from matwright.materials.properties import PropertySpec
 from matwright.serialization import hash_file, hash_json
@@ -25,28 +25,27 @@ class ExtxyzSource:
 
     path: Path
     wanted: Wanted
-    id_column: str | None
 
     @property
     def targets(self) -> tuple[PropertySpec, ...]:
         """What the values of each row are, in order."""
         return self.wanted.targets
 
+    def cells(self) -> Iterator[Mapping[str, Any]]:
+        """See `Source.cells`."""
+        return map(_comment_values, _frames(self.path))
+
     def rows(self) -> Iterator[RawRow]:
         """The frames from the first on; see `Source.rows`."""
         for number, frame in enumerate(_frames(self.path), start=1):
             cells = _comment_values(frame)
-            values, problem = self.wanted.values(cells)
-            name = cells.get(self.id_column) if self.id_column else None
-            yield RawRow(
-                id=str(name) if name is not None else f"frame-{number}",
+            yield self.wanted.row(
+                cells,
+                name=row_name(cells, self.wanted.reading.id_column, f"frame-{number}"),
                 file=str(self.path),
                 number=number,
                 kind=StructureKind.EXTXYZ,
                 payload=frame,
-                targets=values,
-                part=self.wanted.part(cells),
-                problem=problem,
             )
 
     def data_hash(self) -> str:
@@ -64,7 +63,7 @@ def open_extxyz(path: Path, wanted: Wanted) -> ExtxyzSource:
     for frame in itertools.islice(_frames(path), _LOOKED_AT):
         keys |= dict.fromkeys(_comment_values(frame))
     check_columns(path, keys, wanted.named())
-    return ExtxyzSource(path=path, wanted=wanted, id_column=find_column(wanted.id_column, ID_COLUMNS, keys))
+    return ExtxyzSource(path=path, wanted=with_usual_id(wanted, keys))
 
 
 def _frames(path: Path) -> Iterator[str]:

@@ -1,23 +1,19 @@
-"""A table with a structure column: CSV, Parquet or JSON; the cells hold CIF or POSCAR text, or paths."""
+"""A table that says what each material is: by a structure or its path, a formula, percents of elements, a molecule."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from matwright.data.record import RawRow, StructureKind
+from matwright.data.sources.bundle import Bundle, Read
 from matwright.data.sources.cells import MALFORMED, Cells, column_names, read_cells
-from matwright.data.sources.interface import (
-    ID_COLUMNS,
-    STRUCTURE_COLUMNS,
-    Wanted,
-    check_columns,
-    find_column,
-    structure_payload,
-)
+from matwright.data.sources.interface import Wanted, check_columns, row_name, with_usual_id
+from matwright.data.sources.reading import Payload
 from matwright.errors import InputError
 from matwright.materials.properties import PropertySpec
 from matwright.serialization import hash_file, hash_json
@@ -26,43 +22,60 @@ from matwright.serialization import hash_file, hash_json
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSource:
-    """A table file; made by `open_table`, which checks its columns."""
+    """A table file; made by `open_table`, which checks its columns.
+
+    Attributes:
+        bundle: where the structures lie that the structure column names; None for cells with text or paths.
+    """
 
     path: Path
     wanted: Wanted
-    structure: str
-    id_column: str | None
+    bundle: Bundle | None = None
 
     @property
     def targets(self) -> tuple[PropertySpec, ...]:
         """What the values of each row are, in order."""
         return self.wanted.targets
 
+    def cells(self) -> Iterator[Mapping[str, Any]]:
+        """See `Source.cells`."""
+        return read_cells(self.path, self.wanted.named())
+
     def rows(self) -> Iterator[RawRow]:
         """The rows from the first on; see `Source.rows`."""
-        needed = [*self.wanted.named(), self.structure, *([self.id_column] if self.id_column else [])]
-        for number, cells in enumerate(read_cells(self.path, needed), start=1):
-            yield self._row(number, cells)
+        with nullcontext() if self.bundle is None else self.bundle.opened() as read:
+            for number, cells in enumerate(self.cells(), start=1):
+                yield self._row(number, cells, read)
 
-    def _row(self, number: int, cells: Cells) -> RawRow:
-        kind, payload, problem = structure_payload(cells.get(self.structure), self.path.parent)
-        values, bad_value = self.wanted.values(cells)
-        name = cells.get(self.id_column) if self.id_column else None
-        return RawRow(
-            id=str(name) if name not in (None, "") else f"row-{number}",
+    def _row(self, number: int, cells: Cells, read: Read | None) -> RawRow:
+        kind, payload, problem = self._payload(cells, read)
+        return self.wanted.row(
+            cells,
+            name=row_name(cells, self.wanted.reading.id_column, f"row-{number}"),
             file=str(self.path),
             number=number,
             kind=kind,
             payload=payload,
-            targets=values,
-            part=self.wanted.part(cells),
-            problem=cells.get(MALFORMED) or problem or bad_value,
+            problem=cells.get(MALFORMED) or problem,
         )
+
+    def _payload(self, cells: Cells, read: Read | None) -> Payload:
+        reading = self.wanted.reading
+        if self.bundle is None or read is None or reading.structure is None:
+            return reading.payload(cells, self.path.parent)
+        word = str(cells.get(reading.structure) or "").strip()
+        name = self.bundle.find(word)
+        if name is not None:
+            return (*read(name), None)
+        kind, payload, problem = replace(reading, structure=None).payload(cells, self.path.parent)
+        return kind, payload, problem if reading.formula else f"there is no structure {word!r} in {self.bundle.path}"
 
     def data_hash(self) -> str:
         """A hex digest of the table's bytes, of the files it points to, and of what is read from it."""
         digest = hashlib.sha256(hash_file(self.path).encode())
-        if next(self.rows()).kind is StructureKind.PATH:
+        if self.bundle is not None:
+            digest.update(self.bundle.hash().encode())
+        elif next(self.rows()).kind in (StructureKind.PATH, StructureKind.FORMULA):
             for row in self.rows():
                 if row.kind is StructureKind.PATH and row.problem is None:
                     digest.update(hash_file(str(row.payload)).encode())
@@ -70,8 +83,13 @@ class TableSource:
         return digest.hexdigest()
 
 
-def open_table(path: Path, wanted: Wanted) -> TableSource:
-    """A table with a structure column.
+def open_table(path: Path, wanted: Wanted, structures: Path | None = None) -> TableSource:
+    """A table whose columns say what the materials are.
+
+    Args:
+        path: of the table.
+        wanted: what is read.
+        structures: folder or ZIP archive of the structures that the structure column names.
 
     Raises:
         InputError: the table is empty, cannot be read, or lacks a column that is wanted.
@@ -81,10 +99,15 @@ def open_table(path: Path, wanted: Wanted) -> TableSource:
         raise InputError(f"{path} has no rows")
     existing = column_names(path, first)
     check_columns(path, existing, wanted.named())
-    structure = find_column(wanted.structure, STRUCTURE_COLUMNS, existing)
-    if structure is None:
+    reading = wanted.reading.completed(existing)
+    if not reading.says_what:
         shown = ", ".join(existing[:40])
-        raise InputError(f"{path} has no structure column of a usual name; name it, the columns are: {shown}")
-    return TableSource(
-        path=path, wanted=wanted, structure=structure, id_column=find_column(wanted.id_column, ID_COLUMNS, existing)
-    )
+        raise InputError(
+            f"{path} has no structure or formula column of a usual name; name it (or the columns of a composition), "
+            f"the columns are: {shown}"
+        )
+    if structures is not None and reading.structure is None:
+        raise InputError(f"name the column of {path} that names the structures in {structures}")
+    bundle = None if structures is None else Bundle(structures)
+    wanted = with_usual_id(replace(wanted, reading=reading), existing)
+    return TableSource(path=path, wanted=wanted, bundle=bundle)
