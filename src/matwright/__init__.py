@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from matwright.api.design import DesignSettings, design
     from matwright.api.generate import load_generator
     from matwright.api.predict import Predictor, load_predictor
-    from matwright.api.train import TrainSettings, train
+    from matwright.api.train import train
+    from matwright.api.train_settings import TrainSettings
     from matwright.data.sources import open_source
     from matwright.errors import CalculationError, InputError, MatwrightError, ResourceError
     from matwright.generation.interface import Candidate, Generator
@@ -39,7 +40,7 @@ _HOMES = {
     "PropertySpec": "matwright.materials.properties",
     "ResourceError": "matwright.errors",
     "Target": "matwright.materials.target",
-    "TrainSettings": "matwright.api.train",
+    "TrainSettings": "matwright.api.train_settings",
     "design": "matwright.api.design",
     "load_generator": "matwright.api.generate",
     "load_predictor": "matwright.api.predict",

@@ -66,7 +66,7 @@ def assess(
     from matwright.uncertainty.stored import Trust
 
     validation = predict_records(model, store, parts.validation)
-    truth = store.targets[parts.validation]
+    truth = exact_targets(store, parts.validation)
     calibrations = {
         spec.name: Calibration.fit(truth[:, column], validation.properties[spec.name])
         for column, spec in enumerate(specs)
@@ -79,9 +79,35 @@ def assess(
     test = predict_records(model, store, parts.test) if len(parts.test) else None
     centres = np.nanmean(store.targets[parts.train], axis=0)
     metrics = {"validation": _judge(specs, validation, truth, trust, centres)}
+    _add_bounds(metrics["validation"], specs, validation, store, parts.validation)
     if test is not None:
-        metrics["test"] = _judge(specs, test, store.targets[parts.test], trust, centres)
+        metrics["test"] = _judge(specs, test, exact_targets(store, parts.test), trust, centres)
+        _add_bounds(metrics["test"], specs, test, store, parts.test)
     return Assessment(trust=trust, metrics=metrics, validation=validation, test=test)
+
+
+def exact_targets(store: GraphStore, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n, n_targets) the values at `indices`, NaN where missing and where only a bound of the value is known."""
+    exact: NDArray[np.float64] = np.where(store.censored[indices] == 0, store.targets[indices], np.nan)
+    return exact
+
+
+def _add_bounds(
+    reports: dict[str, Any],
+    specs: Sequence[PropertySpec],
+    prediction: BatchPrediction,
+    store: GraphStore,
+    indices: NDArray[np.int64],
+) -> None:
+    """Add to each report how many bounds there are ("<1E-10") and in which share the prediction respects them."""
+    for column, spec in enumerate(specs):
+        signs = store.censored[indices, column]
+        if spec.name not in reports or not signs.any():
+            continue
+        bounded = signs != 0
+        above = prediction.properties[spec.name].mean[bounded] - store.targets[indices, column][bounded]
+        respected = float((above * signs[bounded] >= 0).mean())
+        reports[spec.name]["bounds"] = {"n": int(bounded.sum()), "respected": respected}
 
 
 def _judge(
@@ -142,7 +168,7 @@ def write_pictures(
     }
     plot_learning_curves(curves, labels, folder / "learning-curve.png")
     part, prediction = ("test", found.test) if found.test is not None else ("validation", found.validation)
-    truth = store.targets[parts.test if part == "test" else parts.validation]
+    truth = exact_targets(store, parts.test if part == "test" else parts.validation)
     for column, spec in enumerate(specs):
         if spec.classes or np.isnan(truth[:, column]).all():
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matwright.api.condition_ranges import describe_conditions
 from matwright.materials.properties import PropertySpec
 
 CARD_FILE = "card.md"
@@ -17,7 +18,7 @@ def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any
     lines = [
         f"# {name}",
         "",
-        f"Predicts {', '.join(_title(spec) for spec in specs)} of crystals. GEM-PPM, {facts['members']} "
+        f"Predicts {', '.join(_title(spec) for spec in specs)} of materials. GEM-PPM, {facts['members']} "
         f"member{'s' if facts['members'] > 1 else ''} of {facts['parameters']:,} weights.",
         "",
         "## Data",
@@ -26,10 +27,14 @@ def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any
         f"- Content hash: `{data['hash']}`",
         f"- Split: {split['method']}; {counts}.",
         *([f"- Origin: {data['origin']}"] if data.get("origin") else []),
+        f"- Materials: {data['materials']}.",
+        *_suspicious(data),
         "",
+        *_conditions(facts),
         "## Training",
         "",
-        f"- Protocol: {fit['protocol']} ({fit['note']}); loss {fit['loss']}; seed {facts['seed']}.",
+        f"- Protocol: {fit['protocol']} ({fit['note']}); loss {fit['loss']}; seed {facts['seed']}."
+        + (f" Conditions join the structure by {fit['fusion']} fusion." if fit["fusion"] else ""),
         f"- Budget: {_budget(fit)}; {fit['cpu_seconds']:,.0f} CPU seconds in all, "
         f"{fit['records_per_second']:,.0f} graphs a CPU second.",
         f"- Made by matwright {facts['version']}, commit {facts['commit'] or 'unknown'}, on {facts['platform']}.",
@@ -42,6 +47,25 @@ def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any
         if part in facts["metrics"]:
             lines += [f"## {title}", "", *_table(facts["metrics"][part]), ""]
     return "\n".join([*lines, "## Limits", "", *_limits(facts), ""])
+
+
+def _suspicious(data: Mapping[str, Any]) -> list[str]:
+    count = data["suspicious"]
+    return [f"- {count:,} records have processing steps that are hard to believe; they were used."] if count else []
+
+
+def _conditions(facts: Mapping[str, Any]) -> list[str]:
+    if not facts["conditions"]:
+        return []
+    lines = [f"- {line}" for line in describe_conditions(facts["conditions"])]
+    return [
+        "## Conditions",
+        "",
+        "What the training part knows of them; a prediction beyond it is warned of.",
+        "",
+        *lines,
+        "",
+    ]
 
 
 def _title(spec: PropertySpec) -> str:
@@ -72,14 +96,21 @@ def _table(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
             f"| {name} ({report['unit']}) | {report['n']} | {report['mae']:.4g} | {report['rmse']:.4g} | "
             f"{report['r2']:.3f} | {report['mae_of_mean']:.4g} | {coverage} | {spearman} |"
         )
-    return [*(lines if len(lines) > 2 else []), *classes]
+    bounds = [
+        f"- {name}: {report['bounds']['n']} values are only known as bounds and do not count above; "
+        f"{100 * report['bounds']['respected']:.0f} % of the predictions respect theirs"
+        for name, report in reports.items()
+        if "bounds" in report
+    ]
+    return [*(lines if len(lines) > 2 else []), *classes, *([""] if bounds else []), *bounds]
 
 
 def _limits(facts: Mapping[str, Any]) -> list[str]:
     elements = facts["data"]["elements"]
     return [
-        f"- Trained on crystals of {facts['data']['smallest']} to {facts['data']['largest']} atoms with "
-        f"{len(elements)} elements ({', '.join(elements)}); other elements and far larger cells are out of domain.",
+        f"- Trained on materials of {facts['data']['smallest']} to {facts['data']['largest']} atoms (for a composition: "
+        f"elements) with {len(elements)} elements ({', '.join(elements)}); other elements and far larger structures are "
+        "out of domain.",
         "- The values repeat the method and level of theory of the data, with its errors.",
         "- The split decides what the errors mean: materials unlike the data are predicted worse than the test part; "
         "a domain score near 1 marks them.",

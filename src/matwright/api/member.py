@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from matwright.api.assessment import exact_targets
+from matwright.api.conditions import coded_by
+from matwright.materials.conditions import ConditionSchema
 from matwright.materials.properties import PropertySpec
 from matwright.models.config import GemPpmConfig
 from matwright.progress import Progress
@@ -37,6 +40,8 @@ class MemberJob:
         folder: of the run; weights go to `member-<index>.safetensors`, log and state to `members/<index>/`.
         store: folder of the graph store.
         train, validation: (n,) indices into the store.
+        config: of the network; its conditions are those that the training part knows.
+        schema: the conditions as the store codes them, None where it has none.
         index: of the member, counted from 0.
         seed: of the run; a member's own randomness is derived from it and the index.
         resume: continue from a saved state where there is one, and do nothing where the member is done.
@@ -48,6 +53,7 @@ class MemberJob:
     validation: NDArray[np.int64]
     specs: tuple[PropertySpec, ...]
     config: GemPpmConfig
+    schema: ConditionSchema | None
     settings: FitSettings
     index: int
     seed: int
@@ -72,11 +78,11 @@ def fit_member(job: MemberJob, progress: Progress, keep_going: Callable[[], bool
     if not job.resume:
         shutil.rmtree(job.own_folder, ignore_errors=True)
     job.own_folder.mkdir(parents=True, exist_ok=True)
-    store = GraphStore.open(job.store)
+    store = coded_by(GraphStore.open(job.store), job.schema, job.config.conditions)
     model = make_model(job, store.targets[job.train], store.atom_counts[job.train])
     model.measure(store, job.train)
     scale = [float(value) for value in model.scale]
-    truth = store.targets[job.validation]
+    truth = exact_targets(store, job.validation)
 
     def evaluate(judged: torch.nn.Module) -> Mapping[str, float]:
         from matwright.evaluation.records import predict_records, validation_numbers

@@ -33,13 +33,21 @@ CHUNK = 256  # records read together
 
 @final
 class SplitMethod(StrEnum):
-    """COLUMN follows the source; the others keep what is alike together: nothing, formulas, systems, prototypes."""
+    """How records are divided.
+
+    COLUMN follows the source; the others keep what is alike together: nothing, formulas, systems, prototypes, or
+    (GROUP) what a column of the source names.
+    """
 
     COLUMN = "column"
+    GROUP = "group"
     RANDOM = "random"
     FORMULA = "formula"
     SYSTEM = "system"
     PROTOTYPE = "prototype"
+
+
+_OF_COLUMN = (SplitMethod.COLUMN, SplitMethod.GROUP)
 
 
 @final
@@ -49,7 +57,7 @@ class SplitSettings:
 
     Attributes:
         method: see `SplitMethod`.
-        column: of the source, for COLUMN.
+        column: of the source, for COLUMN and GROUP.
         fractions: shares of train, validation and test, for the other methods.
         refuse_leakage: stop when a formula stands in two parts, instead of a warning.
     """
@@ -60,7 +68,7 @@ class SplitSettings:
     refuse_leakage: bool = False
 
     def __post_init__(self) -> None:
-        if (self.method is SplitMethod.COLUMN) != (self.column is not None):
+        if (self.method in _OF_COLUMN) != (self.column is not None):
             raise InputError("give either a split column or a split method, not both")
 
     def describe(self) -> str:
@@ -68,7 +76,8 @@ class SplitSettings:
         if self.method is SplitMethod.COLUMN:
             return f"as given by column {self.column!r}"
         shares = " / ".join(f"{100 * share:g}" for share in self.fractions)
-        return f"by {self.method.value}, {shares} %"
+        what = f"column {self.column!r}" if self.method is SplitMethod.GROUP else self.method.value
+        return f"by {what}, {shares} %"
 
 
 @final
@@ -80,17 +89,20 @@ class ChosenParts:
     leakage: str
 
 
-def split_settings(method: str | None, column: str | None, *, refuse_leakage: bool = False) -> SplitSettings:
-    """Return the split that the user's words mean: a method, a column, or by formula where there is neither.
+def split_settings(
+    method: str | None, column: str | None, group_column: str | None = None, *, refuse_leakage: bool = False
+) -> SplitSettings:
+    """Return the split that the user's words mean: a method, a column, or by formula where there is none.
 
     Raises:
-        InputError: both are given, or there is no such method.
+        InputError: several are given, or there is no such method.
     """
-    if column is not None:
-        if method is not None:
-            raise InputError("give either a split column or a split method, not both")
-        return SplitSettings(method=SplitMethod.COLUMN, column=column, refuse_leakage=refuse_leakage)
-    rules = [rule.value for rule in SplitMethod if rule is not SplitMethod.COLUMN]
+    if sum(word is not None for word in (method, column, group_column)) > 1:
+        raise InputError("give either a split column, a group column or a split method, not both")
+    if column is not None or group_column is not None:
+        chosen = SplitMethod.COLUMN if column is not None else SplitMethod.GROUP
+        return SplitSettings(method=chosen, column=column or group_column, refuse_leakage=refuse_leakage)
+    rules = [rule.value for rule in SplitMethod if rule not in _OF_COLUMN]
     if method is not None and method not in rules:
         raise InputError(f"a split method is one of {', '.join(rules)}, found {method!r}")
     return SplitSettings(method=SplitMethod(method or SplitMethod.FORMULA), refuse_leakage=refuse_leakage)
@@ -153,6 +165,8 @@ def _keys(
         return formulas
     if method is SplitMethod.SYSTEM:
         return _packed(store, GroupKind.SYSTEM)
+    if method is SplitMethod.GROUP:
+        return _groups(store, source)
     return _prototypes(store, source, workers, progress)
 
 
@@ -178,19 +192,32 @@ def _contents(graphs: RaggedGraphs) -> tuple[NDArray[np.integer], NDArray[np.flo
     return numbers, amounts, np.bincount(owner, minlength=n)
 
 
-def _prototypes(store: GraphStore, source: Source, workers: int, progress: Progress) -> list[str]:
-    """Return the prototype of each record; the source is read again, because a graph does not hold its symmetry."""
-    progress.start("prototypes", len(store))
+def _kept_rows(store: GraphStore, source: Source) -> Iterator[RawRow]:
+    """The rows of the source that are in the store, in its order."""
     left_out = {(row.file, row.number) for row in store.rejections()}
-    rows = (row for row in source.rows() if (row.file, row.number) not in left_out)
-    keys: list[str] = []
-    for _, some in ordered_map(_chunk_keys, _chunks(rows), workers):
-        keys += some
-        progress.advance(len(some))
-    progress.finish()
+    return (row for row in source.rows() if (row.file, row.number) not in left_out)
+
+
+def _groups(store: GraphStore, source: Source) -> list[str]:
+    """Return the word of each record that the group column holds; a record without one is a group of its own."""
+    return _checked([row.group or f"\0{row.number}" for row in _kept_rows(store, source)], store, source)
+
+
+def _checked(keys: list[str], store: GraphStore, source: Source) -> list[str]:
     if len(keys) != len(store):
         raise InputError(f"{source.path} changed while it was read; run again")
     return keys
+
+
+def _prototypes(store: GraphStore, source: Source, workers: int, progress: Progress) -> list[str]:
+    """Return the prototype of each record; the source is read again, because a graph does not hold its symmetry."""
+    progress.start("prototypes", len(store))
+    keys: list[str] = []
+    for _, some in ordered_map(_chunk_keys, _chunks(_kept_rows(store, source)), workers):
+        keys += some
+        progress.advance(len(some))
+    progress.finish()
+    return _checked(keys, store, source)
 
 
 def _chunks(rows: Iterator[RawRow]) -> Iterator[list[RawRow]]:

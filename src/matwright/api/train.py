@@ -1,115 +1,42 @@
-"""Train: from a table of crystals to a calibrated ensemble with its card, in one run folder."""
+"""Train: from a table of materials to a calibrated ensemble with its card, in one run folder."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from matwright.api.about import about_run, with_extra
 from matwright.api.assessment import Assessment, Parts, assess, write_pictures
 from matwright.api.card import CARD_FILE, model_card
+from matwright.api.conditions import coded_by, trained_schema
 from matwright.api.member import MemberJob, fit_member
-from matwright.api.parts import SplitSettings, choose_parts
+from matwright.api.parts import choose_parts
+from matwright.api.train_settings import TrainSettings
 from matwright.data.record import Rejection, RejectionLog, parse_row
 from matwright.data.sources import Source
-from matwright.elements import symbol
 from matwright.errors import InputError
 from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
 from matwright.graphs.writer import RowPlace
-from matwright.materials.properties import PropertySpec
-from matwright.models.config import GemPpmConfig, HeadConfig, HeadKind
+from matwright.materials.processing import ProcessStep
+from matwright.models.config import GemPpmConfig
 from matwright.progress import Progress, silent
-from matwright.rng import check_seed
-from matwright.runs import RunFolder, provenance
+from matwright.runs import RunFolder
 from matwright.serialization import atomic_write_text
 from matwright.training.members import default_at_once, run_members, stop_on_interrupt
-from matwright.training.settings import TrainingProtocol
 
 if TYPE_CHECKING:
     from matwright.training.fit import FitResult
 
 KIND = "train"
 STORE_FOLDER, SPLIT_FILE, LOG_FILE, REJECTED_FILE = "store", "split.csv", "log.csv", "rejected.csv"
-
-
-@final
-class Loss(StrEnum):
-    """What a numeric target is learned by.
-
-    MAE the absolute error of the mean, with a spread learned beside it that does not touch the mean; GAUSSIAN mean
-    and spread together by their likelihood.
-    """
-
-    MAE = "mae"
-    GAUSSIAN = "gaussian"
-
-
-HEAD_OF_LOSS: Mapping[Loss, HeadKind] = {Loss.MAE: HeadKind.DECOUPLED, Loss.GAUSSIAN: HeadKind.GAUSSIAN}
-
-
-def loss_named(word: str) -> Loss:
-    """Return the loss of that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    if word not in [loss.value for loss in Loss]:
-        raise InputError(f"a loss is one of {', '.join(loss.value for loss in Loss)}, found {word!r}")
-    return Loss(word)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSettings:
-    """What decides the result of a training run, beside the data.
-
-    Attributes:
-        specs: the targets, by column.
-        split: how the data are divided.
-        protocol: name of the training protocol, for the card.
-        how: the protocol itself, with its budget.
-        members: models in the ensemble, at least 1.
-        loss: of numeric targets.
-        network: sizes of the network; its heads are replaced by the targets'. None for the default sizes.
-        seed: of the whole run.
-        device: "cpu", "cuda" or "auto".
-    """
-
-    specs: tuple[PropertySpec, ...]
-    split: SplitSettings
-    protocol: str
-    how: TrainingProtocol
-    members: int = 1
-    loss: Loss = Loss.MAE
-    network: GemPpmConfig | None = None
-    seed: int = 0
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        check_seed(self.seed)
-        if not self.specs:
-            raise InputError("nothing to learn: name at least one target, for instance band_gap:eV")
-        if self.members < 1:
-            raise InputError(f"an ensemble has at least 1 member, found {self.members}")
-
-    @property
-    def config(self) -> GemPpmConfig:
-        """The network of every member."""
-        heads = tuple(
-            HeadConfig(name=spec.name, kind=HeadKind.CLASS, n_classes=len(spec.classes))
-            if spec.classes
-            else HeadConfig(name=spec.name, kind=HEAD_OF_LOSS[self.loss])
-            for spec in self.specs
-        )
-        base = GemPpmConfig(heads=heads) if self.network is None else replace(self.network, heads=heads)
-        return base if self.how.dropout is None else replace(base, dropout=self.how.dropout)
+SUSPICIOUS_FILE = "suspicious.csv"
 
 
 @final
@@ -121,12 +48,14 @@ class TrainResult:
         folder: which `load_predictor` reads.
         metrics: plain numbers by part ("validation", "test") and property (see `assess`).
         rejected: rows of the table that could not be used; they stand in `rejected.csv`.
+        suspicious: records with processing steps that are hard to believe; they stand in `suspicious.csv`.
         leakage: what the split's check found, "" where it found nothing.
     """
 
     folder: Path
     metrics: Mapping[str, Mapping[str, Any]]
     rejected: int
+    suspicious: int
     leakage: str
 
 
@@ -143,11 +72,11 @@ def train(
     facts: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
-    """Train an ensemble on a source of crystals and leave a calibrated model with its card in the folder `out`.
+    """Train an ensemble on a source of materials and leave a calibrated model with its card in the folder `out`.
 
     The folder then holds model.json, member-*.safetensors, calibration.safetensors, card.md, metrics.json, log.csv,
-    learning-curve.png, parity-<property>.png, split.csv, rejected.csv and run.json. A run that was interrupted or
-    killed goes on with `resume`.
+    learning-curve.png, parity-<property>.png, split.csv, rejected.csv, suspicious.csv and run.json. A run that was
+    interrupted or killed goes on with `resume`.
 
     Args:
         source: opened with the targets of the settings, in their order.
@@ -167,29 +96,38 @@ def train(
     """
     if source.targets != settings.specs:
         raise InputError("the source was opened for other targets than those of the settings")
+    if source.wanted.schema != settings.conditions:
+        raise InputError("the source was opened for other conditions than those of the settings")
+    base = settings.config  # says what does not fit before anything is read
     listener, at_once = progress or silent(), workers or default_at_once()
     data_hash = source.data_hash()
     run = _claim(out, settings, data_hash, resume=resume)
     store, rejected = _graphs(
         source, settings, data_hash, store_folder or out / STORE_FOLDER, out, at_once, strict, listener
     )
+    suspicious = _report_doubts(source, out / SUSPICIOUS_FILE)
     chosen = choose_parts(store, source, settings.split, seed=settings.seed, workers=at_once, progress=listener)
     parts = chosen.parts
     _write_split(out / SPLIT_FILE, store, parts)
-    jobs = _jobs(settings, store, parts, out, resume=resume)
+    config = _suited(base, settings, source, store, parts)
+    jobs = _jobs(settings, config, store, parts, out, resume=resume)
     results = _fit_all(jobs, at_once, listener)
     listener.start("calibrating and judging")
-    found = _judge(out, settings, store, parts)
+    known = coded_by(store, settings.conditions, config.conditions)
+    found = _judge(out, settings, config, known, parts)
     write_pictures(out, results, found, store, parts, settings.specs)
     _write_logs(out, results)
     about = {
-        **_facts(source, settings, store, parts, results, found, rejected, data_hash),
+        **about_run(source, settings, config, known, parts, results, found),
         "split": {"method": settings.split.describe(), "counts": _counts(parts), "leakage": chosen.leakage},
     }
-    _finish(out, settings, found, _with_extra(about, facts or {}), name or out.resolve().name)
-    run.finish({"metrics": found.metrics, "rejected": rejected})
+    about["data"] |= {"hash": data_hash, "rejected": rejected, "suspicious": suspicious}
+    _finish(out, settings, config, found, with_extra(about, facts or {}), name or out.resolve().name)
+    run.finish({"metrics": found.metrics, "rejected": rejected, "suspicious": suspicious})
     listener.finish()
-    return TrainResult(folder=out, metrics=found.metrics, rejected=rejected, leakage=chosen.leakage)
+    return TrainResult(
+        folder=out, metrics=found.metrics, rejected=rejected, suspicious=suspicious, leakage=chosen.leakage
+    )
 
 
 def _claim(out: Path, settings: TrainSettings, data_hash: str, *, resume: bool) -> RunFolder:
@@ -229,6 +167,7 @@ def _graphs(
                 folder,
                 source_hash=data_hash,
                 target_names=[spec.name for spec in settings.specs],
+                condition_names=() if settings.conditions is None else settings.conditions.names,
                 settings=settings.config.graph,
                 workers=workers,
                 on_reject=reject,
@@ -241,6 +180,42 @@ def _graphs(
     return store, log.count
 
 
+def _report_doubts(source: Source, path: Path) -> int:
+    """Write down the records whose processing is possible but hard to believe, and return how many there are."""
+    with RejectionLog(path) as log:
+        for rejection in _doubts(source):
+            log.add(rejection)
+        return log.count
+
+
+def _doubts(source: Source) -> Iterator[Rejection]:
+    schema = source.wanted.schema
+    if schema is None or schema.steps is None:
+        return
+    for row in source.rows():
+        steps: list[ProcessStep] = [schema.steps.decode(step) for step in row.steps]
+        doubts = [f"step {place}: {doubt}" for place, step in enumerate(steps, start=1) for doubt in step.doubts()]
+        if doubts and row.problem is None:
+            yield Rejection.of(row, "; ".join(doubts))
+
+
+def _suited(
+    base: GemPpmConfig, settings: TrainSettings, source: Source, store: GraphStore, parts: Parts
+) -> GemPpmConfig:
+    """Return the network for these data: with the words that the training part knows, and views that it can use."""
+    schema = settings.conditions
+    known = None if schema is None else trained_schema(schema, store, parts.train)
+    config = replace(base, conditions=known)
+    if settings.network is not None:
+        return config
+    reading = source.wanted.reading
+    return replace(
+        config,
+        composition=reading.percents is not None or reading.formula is not None,
+        bonds=bool(store.bond_counts[parts.train].any()),
+    )
+
+
 def _write_split(path: Path, store: GraphStore, parts: Parts) -> None:
     """Write which record is in which part: columns id, part."""
     names = np.full(len(store), "", dtype="U10")
@@ -250,7 +225,9 @@ def _write_split(path: Path, store: GraphStore, parts: Parts) -> None:
     atomic_write_text(path, buffer.getvalue())
 
 
-def _jobs(settings: TrainSettings, store: GraphStore, parts: Parts, out: Path, *, resume: bool) -> list[MemberJob]:
+def _jobs(
+    settings: TrainSettings, config: GemPpmConfig, store: GraphStore, parts: Parts, out: Path, *, resume: bool
+) -> list[MemberJob]:
     if store.path is None:
         raise InputError("training needs a graph store on disk")
     return [
@@ -260,7 +237,8 @@ def _jobs(settings: TrainSettings, store: GraphStore, parts: Parts, out: Path, *
             train=parts.train,
             validation=parts.validation,
             specs=settings.specs,
-            config=settings.config,
+            config=config,
+            schema=settings.conditions,
             settings=settings.how.settings,
             index=index,
             seed=settings.seed,
@@ -279,13 +257,13 @@ def _fit_all(jobs: Sequence[MemberJob], at_once: int, progress: Progress) -> lis
         return [fit_member(jobs[0], progress, keep_going)]
 
 
-def _judge(out: Path, settings: TrainSettings, store: GraphStore, parts: Parts) -> Assessment:
+def _judge(out: Path, settings: TrainSettings, config: GemPpmConfig, store: GraphStore, parts: Parts) -> Assessment:
     # heavy (torch): behind its door
     from matwright.models.checkpoint import load_member
     from matwright.training.compute import fast_mode
     from matwright.uncertainty.ensemble import EnsembleModel
 
-    members = [load_member(out, index, settings.config, settings.specs) for index in range(settings.members)]
+    members = [load_member(out, index, config, settings.specs) for index in range(settings.members)]
     with fast_mode():
         return assess(EnsembleModel(members), store, parts, settings.specs, seed=settings.seed)
 
@@ -304,70 +282,14 @@ def _counts(parts: Parts) -> dict[str, int]:
     return {"train": len(parts.train), "val": len(parts.validation), "test": len(parts.test)}
 
 
-def _facts(
-    source: Source,
+def _finish(
+    out: Path,
     settings: TrainSettings,
-    store: GraphStore,
-    parts: Parts,
-    results: Sequence[FitResult],
+    config: GemPpmConfig,
     found: Assessment,
-    rejected: int,
-    data_hash: str,
-) -> dict[str, Any]:
-    """Return what made the model and how good it is, as plain JSON for the card and for programs."""
-    from matwright.models.gem_ppm import GemPpm  # heavy (torch): behind its door
-
-    made, how = provenance(), settings.how
-    sizes = store.atom_counts[parts.train]
-    return {
-        "members": settings.members,
-        "parameters": sum(p.numel() for p in GemPpm(settings.config).parameters()),
-        "seed": settings.seed,
-        "version": made["version"],
-        "commit": made["commit"],
-        "platform": made["platform"],
-        "data": {
-            "file": source.path.name,
-            "hash": data_hash,
-            "records": len(store),
-            "rejected": rejected,
-            "elements": _elements(store, parts),
-            "smallest": int(sizes.min()),
-            "largest": int(sizes.max()),
-        },
-        "fit": {
-            "protocol": settings.protocol,
-            "note": how.note,
-            "loss": settings.loss.value,
-            "epochs": how.settings.epochs,
-            "minutes": how.settings.minutes,
-            "cpu_seconds": sum(result.seconds for result in results),
-            "records_per_second": float(np.mean([result.records_per_second for result in results])),
-            "stopped_early": [result.stopped_early for result in results],
-        },
-        "metrics": found.metrics,
-    }
-
-
-def _elements(store: GraphStore, parts: Parts) -> list[str]:
-    """Return the symbols of the elements in the training part, by atomic number."""
-    seen = np.zeros(256, dtype=bool)
-    for start in range(0, len(parts.train), 256):
-        batch = store.batch(parts.train[start : start + 256])
-        seen[batch.numbers.numpy()] = True
-        seen[batch.share_numbers.numpy()] = True
-    return [symbol(int(number)) for number in np.flatnonzero(seen)]
-
-
-def _with_extra(about: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"origin", "limits"}
-    if unknown := set(extra) - known:
-        raise InputError(f"unknown facts {sorted(unknown)}; the known ones are {sorted(known)}")
-    data = {**about["data"], "origin": extra.get("origin")}
-    return {**about, "data": data, "limits": list(extra.get("limits", ()))}
-
-
-def _finish(out: Path, settings: TrainSettings, found: Assessment, facts: Mapping[str, Any], name: str) -> None:
+    facts: Mapping[str, Any],
+    name: str,
+) -> None:
     """Write calibration, card and, last, model.json."""
     # heavy (torch): behind its door
     from matwright.models.checkpoint import ModelFile, write_model_file
@@ -375,6 +297,4 @@ def _finish(out: Path, settings: TrainSettings, found: Assessment, facts: Mappin
 
     save_trust(out, found.trust)
     atomic_write_text(out / CARD_FILE, model_card(name, settings.specs, facts))
-    write_model_file(
-        out, ModelFile(specs=settings.specs, config=settings.config, n_members=settings.members, facts=facts)
-    )
+    write_model_file(out, ModelFile(specs=settings.specs, config=config, n_members=settings.members, facts=facts))

@@ -17,18 +17,69 @@ if TYPE_CHECKING:
 
 def train(
     table: Annotated[
-        Path, typer.Argument(help="CSV, Parquet or JSON table, folder of structure files, extxyz file or ASE database.")
+        Path,
+        typer.Argument(
+            help="CSV, Parquet, Excel or JSON table, folder or ZIP of structure files, extxyz file or ASE database."
+        ),
     ],
     target: Annotated[
         list[str],
-        typer.Option(help='Column to learn as name:unit, for instance "band_gap:eV", or name:class; may be repeated.'),
+        typer.Option(
+            help='Column to learn as name:unit, for instance "band_gap:eV", as "name=column:unit", or name:class; '
+            "may be repeated. A cell such as <1E-10 is a bound of the value."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the model.")],
     structure: Annotated[
-        str | None, typer.Option(help="Column with CIF or POSCAR text or paths [default: a usual name].")
+        str | None,
+        typer.Option(help="Column with CIF, POSCAR, XYZ or MOL text or paths [default: a usual name]."),
+    ] = None,
+    structures: Annotated[
+        Path | None, typer.Option(help="Folder or ZIP of the structure files that --structure names.")
+    ] = None,
+    formula: Annotated[
+        str | None,
+        typer.Option(help="Column with formulas, for materials without a structure [default: a usual name]."),
+    ] = None,
+    composition_columns: Annotated[
+        str | None, typer.Option(help='Columns with percents of the elements: "wt_*", or a list "C,Si,Mn".')
+    ] = None,
+    composition_unit: Annotated[str, typer.Option(help="Unit of --composition-columns: wt% or at%.")] = "wt%",
+    balance: Annotated[str | None, typer.Option(help="Element that makes up the rest to 100 %.")] = None,
+    rescale: Annotated[
+        bool, typer.Option("--rescale", help="Scale percents to 100 %, instead of rejecting rows that miss it.")
+    ] = False,
+    molecule_columns: Annotated[
+        str | None, typer.Option(help='Columns with lists of elements and coordinates (Å): "Elements,XYZ".')
+    ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Column of a condition as column:unit for a number, "Test Temperature [degC]:degC", without a unit for '
+            "a category, or name=column:unit; may be repeated."
+        ),
+    ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            help='Column with processing steps: "solution 1150 degC 4 h > age 850 degC 24 h, air", or a JSON list.'
+        ),
+    ] = None,
+    step_columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Column of one field of numbered steps as operation=column:field:unit, "age=Step {n} [degC]'
+            ':temperature:degC"; may be repeated. A 0 there says that there is nothing.'
+        ),
+    ] = None,
+    log: Annotated[
+        list[str] | None, typer.Option(help="Learn and report the decimal logarithm of this target; may be repeated.")
     ] = None,
     id_column: Annotated[str | None, typer.Option(help="Column that names the materials.")] = None,
     split_column: Annotated[str | None, typer.Option(help="Column that says train, val or test for each row.")] = None,
+    group_column: Annotated[
+        str | None, typer.Option(help="Column whose equal values stay in one part of the split.")
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(help="Rule to divide the rows: random, formula, system or prototype [default: formula]."),
@@ -41,6 +92,16 @@ def train(
     ensemble: Annotated[int, typer.Option(help="Members of the ensemble, each trained in its own process.")] = 1,
     protocol: Annotated[str, typer.Option(help="Training protocol: default or paper.")] = "default",
     loss: Annotated[str, typer.Option(help="Loss of numeric targets: mae or gaussian.")] = "mae",
+    fusion: Annotated[
+        str, typer.Option(help="How conditions join the structure: unified, concat, gated, bilinear or none.")
+    ] = "unified",
+    arrhenius: Annotated[
+        list[str] | None, typer.Option(help="Target (a logarithm) that follows Arrhenius' law; may be repeated.")
+    ] = None,
+    residual: Annotated[
+        list[str] | None,
+        typer.Option(help='Physics residual in the loss as name=weight, for instance "zt=0.1"; may be repeated.'),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda or auto.")] = "cpu",
     workers: Annotated[
         int | None, typer.Option(help="Processes that read structures and train members [default: one a CPU].", min=1)
@@ -54,25 +115,43 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Train a property model on a table of structures.
+    """Train a property model on a table of materials: crystals, molecules or compositions, with their conditions.
 
     The folder --out receives the model, its card with test errors and coverage, the split, the log, and pictures of
-    the learning curve and of predicted against true values. Rows that cannot be used are listed in rejected.csv.
+    the learning curve and of predicted against true values. Rows that cannot be used are listed in rejected.csv, those
+    with processing steps that are hard to believe in suspicious.csv.
     """
     # heavy (torch): behind its door
+    from matwright.api.columns import TableColumns
     from matwright.api.parts import split_settings
-    from matwright.api.targets import open_with_targets
-    from matwright.api.train import TrainSettings, loss_named
     from matwright.api.train import train as run
+    from matwright.api.train_settings import TrainSettings, fusion_named, loss_named, residuals_named
     from matwright.cli.progress import progress
     from matwright.training.settings import protocol as find_protocol
 
     how = find_protocol(protocol, epochs=epochs, minutes=minutes)
     how = replace(how, settings=replace(how.settings, save_seconds=save_every))
-    division = split_settings(split, split_column, refuse_leakage=refuse_leakage)
-    chosen_loss = loss_named(loss)
+    division = split_settings(split, split_column, group_column, refuse_leakage=refuse_leakage)
+    chosen_loss, chosen_fusion, residuals = loss_named(loss), fusion_named(fusion), residuals_named(residual or ())
     check_device(device)
-    source = open_with_targets(table, target, structure=structure, id_column=id_column, split_column=split_column)
+    source = TableColumns(
+        targets=tuple(target),
+        logarithms=tuple(log or ()),
+        structure=structure,
+        structures=structures,
+        formula=formula,
+        percents=composition_columns,
+        percent_unit=composition_unit,
+        balance=balance,
+        rescale=rescale,
+        molecule=molecule_columns,
+        conditions=tuple(condition or ()),
+        steps=steps,
+        step_columns=tuple(step_columns or ()),
+        id_column=id_column,
+        split_column=split_column,
+        group_column=group_column,
+    ).open(table)
     settings = TrainSettings(
         specs=source.targets,
         split=division,
@@ -80,6 +159,10 @@ def train(
         how=how,
         members=ensemble,
         loss=chosen_loss,
+        conditions=source.wanted.schema,
+        fusion=chosen_fusion,
+        arrhenius=tuple(arrhenius or ()),
+        residuals=residuals,
         seed=seed,
         device=device,
     )
@@ -97,6 +180,12 @@ def train(
         print(f"matwright: warning: {result.leakage}", file=sys.stderr)
     if result.rejected:
         print(f"{result.rejected} rows could not be used; the reasons are in {out / 'rejected.csv'}", file=sys.stderr)
+    if result.suspicious:
+        print(
+            f"{result.suspicious} records have processing steps that are hard to believe; they were used and are "
+            f"listed in {out / 'suspicious.csv'}",
+            file=sys.stderr,
+        )
     part = "test" if "test" in result.metrics else "validation"
     for name, report in result.metrics[part].items():
         print(f"{name}: {_summary(report, part)}")

@@ -188,6 +188,26 @@ class GraphStore:
             _ids=_at(self._ids, at),
         )
 
+    @property
+    def steps(self) -> NDArray[np.float32]:
+        """(n_steps, STEP_FIELDS) processing steps, those of one structure together, structures in their order."""
+        return self._step_column.read(self._steps)
+
+    @property
+    def bond_counts(self) -> NDArray[np.int64]:
+        """(n_crystals,) number of directed bonds of stated order of each structure."""
+        return self._bonds[1]
+
+    @property
+    def step_counts(self) -> NDArray[np.int64]:
+        """(n_crystals,) number of processing steps of each structure."""
+        return self._steps[1]
+
+    def with_conditions(self, conditions: NDArray[np.float64], steps: NDArray[np.float32]) -> GraphStore:
+        """The same graphs under other conditions (n_crystals, n_conditions) and steps, shaped like `steps`."""
+        spans = _spans(self.step_counts)
+        return replace(self, conditions=conditions, _steps=spans, _step_column=ArrayColumn(steps))
+
     def ragged(self, indices: NDArray[np.integer] | Sequence[int]) -> RaggedGraphs:
         """The flat arrays of the crystals at these places, in this order."""
         at = np.asarray(indices, dtype=np.int64)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matwright.api.columns import TableColumns
 from matwright.api.parts import SplitMethod, SplitSettings, choose_parts, split_settings
-from matwright.api.targets import open_with_targets
 from matwright.data.groups import GroupKind, group_key
 from matwright.data.record import parse_row
 from matwright.data.sources import Source
@@ -27,9 +27,8 @@ SOME = crystals(150, seed=2)
 def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, GraphStore]:
     folder = tmp_path_factory.mktemp("parts")
     write_table(folder / "table.csv", SOME, bad_rows=1)
-    source = open_with_targets(
-        folder / "table.csv", [f"{ENERGY.name}:eV/atom", "metal:class"], structure="poscar", split_column="split"
-    )
+    targets = (f"{ENERGY.name}:eV/atom", "metal:class")
+    source = TableColumns(targets=targets, structure="poscar", split_column="split").open(folder / "table.csv")
     store = build_store(
         source.rows(), parse_row, folder / "store", source_hash=source.data_hash(), target_names=[ENERGY.name, "metal"]
     )
@@ -91,4 +90,4 @@ def test_wrong_words_are_refused(opened: tuple[Source, GraphStore]) -> None:
     with pytest.raises(InputError, match="no record in 'val'"):
         choose_parts(store, source, SplitSettings(fractions=(0.9, 0.0, 0.1)), seed=0)
     with pytest.raises(InputError, match="more than 50"):
-        open_with_targets(source.path, ["poscar:class"], structure="poscar")
+        TableColumns(targets=("poscar:class",), structure="poscar").open(source.path)

@@ -65,6 +65,17 @@ def open_asedb(path: Path, wanted: Wanted) -> AseDbSource:
     Raises:
         InputError: it is no database, is empty, or none of its first rows has a value that is wanted.
     """
+    keys = entry_keys(path)
+    check_columns(path, keys, wanted.named())
+    return AseDbSource(path=path, wanted=with_usual_id(wanted, keys))
+
+
+def entry_keys(path: Path) -> list[str]:
+    """The keys of the first rows.
+
+    Raises:
+        InputError: there is no row.
+    """
     keys: dict[str, None] = {}
     count = 0
     for entry in itertools.islice(_entries(path), _LOOKED_AT):
@@ -72,8 +83,7 @@ def open_asedb(path: Path, wanted: Wanted) -> AseDbSource:
         keys |= dict.fromkeys(_cells(entry))
     if count == 0:
         raise InputError(f"{path} has no rows")
-    check_columns(path, keys, wanted.named())
-    return AseDbSource(path=path, wanted=with_usual_id(wanted, keys))
+    return list(keys)
 
 
 def _entries(path: Path) -> Iterator[Any]:

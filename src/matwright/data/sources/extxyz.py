@@ -59,11 +59,17 @@ def open_extxyz(path: Path, wanted: Wanted) -> ExtxyzSource:
     Raises:
         InputError: it has no frames, is cut short, or none of its first frames has a value that is wanted.
     """
+    keys = frame_keys(path)
+    check_columns(path, keys, wanted.named())
+    return ExtxyzSource(path=path, wanted=with_usual_id(wanted, keys))
+
+
+def frame_keys(path: Path) -> list[str]:
+    """The keys of the first frames."""
     keys: dict[str, None] = {}
     for frame in itertools.islice(_frames(path), _LOOKED_AT):
         keys |= dict.fromkeys(_comment_values(frame))
-    check_columns(path, keys, wanted.named())
-    return ExtxyzSource(path=path, wanted=with_usual_id(wanted, keys))
+    return list(keys)
 
 
 def _frames(path: Path) -> Iterator[str]:

@@ -122,6 +122,12 @@ def open_folder(path: Path, wanted: Wanted) -> FolderSource:
     return FolderSource(bundle=bundle, wanted=wanted, table=table, key_column=_key_column(table, wanted, bundle))
 
 
+def table_columns(path: Path) -> list[str]:
+    """The columns of all tables in a folder or archive."""
+    tables = Bundle(path).tables(lambda found: table_format(found) is not None)
+    return list(dict.fromkeys(name for table in tables for name in _columns(table)))
+
+
 def _columns(table: TablePath) -> list[str]:
     first = next(read_cells(table), None)
     return [] if first is None else column_names(table, first)

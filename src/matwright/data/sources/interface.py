@@ -44,7 +44,7 @@ class Source(Protocol):
         ...
 
     def cells(self) -> Iterator[Mapping[str, Any]]:
-        """The cells of each row that has any, by column, as they stand."""
+        """The cells of each row that has any, by column, as they stand; at least those of the columns wanted."""
         ...
 
     def data_hash(self) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from matwright.data.sources.asedb import open_asedb
+from matwright.data.sources.asedb import entry_keys, open_asedb
 from matwright.data.sources.bundle import is_archive
-from matwright.data.sources.cells import table_format
-from matwright.data.sources.extxyz import open_extxyz
-from matwright.data.sources.folder import open_folder
+from matwright.data.sources.cells import column_names, read_cells, table_format
+from matwright.data.sources.extxyz import frame_keys, open_extxyz
+from matwright.data.sources.folder import open_folder, table_columns
 from matwright.data.sources.interface import Source, Wanted
 from matwright.data.sources.reading import Reading
 from matwright.data.sources.table import open_table
@@ -18,7 +18,7 @@ from matwright.errors import InputError
 from matwright.materials.conditions import ConditionSchema
 from matwright.materials.properties import PropertySpec
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "existing_columns", "open_source"]
 
 
 def open_source(
@@ -72,6 +72,32 @@ def open_source(
     return _open(path, wanted, structures)
 
 
+def existing_columns(path: Path) -> list[str]:
+    """The columns of a table, of the tables in a folder or archive, or the keys of the first rows of another file.
+
+    Raises:
+        InputError: there is nothing at `path`, or it cannot be read.
+    """
+    if not path.exists():
+        raise InputError(f"there is no file or folder {str(path)!r}")
+    if path.is_dir() or is_archive(path):
+        return table_columns(path)
+    if path.suffix.lower() == ".db":
+        return entry_keys(path)
+    if _is_frames(path):
+        return frame_keys(path)
+    if table_format(path) is None:
+        return []
+    first = next(read_cells(path), None)
+    if first is None:
+        raise InputError(f"{path} has no rows")
+    return column_names(path, first)
+
+
+def _is_frames(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith((".extxyz", ".xyz"))
+
+
 def _open(path: Path, wanted: Wanted, structures: Path | None) -> Source:
     if structures is not None and not structures.exists():
         raise InputError(f"there is no file or folder {str(structures)!r}")
@@ -83,7 +109,7 @@ def _open(path: Path, wanted: Wanted, structures: Path | None) -> Source:
         return open_folder(path, wanted)
     if path.suffix.lower() == ".db":
         return open_asedb(path, wanted)
-    if path.name.lower().removesuffix(".gz").endswith((".extxyz", ".xyz")):
+    if _is_frames(path):
         return open_extxyz(path, wanted)
     if table_format(path) is not None:
         return open_table(path, wanted, structures)

@@ -1,0 +1,109 @@
+"""Conditions between a table and a model: the words that it was trained on, and what users say on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matwright.errors import InputError
+from matwright.graphs.store import GraphStore
+from matwright.materials.conditions import ConditionColumn, Conditions, ConditionSchema, StepVocabulary
+from matwright.materials.processing import STEP_WORDS, ProcessStep, parse_steps
+from matwright.materials.properties import nearest_hint
+from matwright.units import convert
+
+_QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)")
+_FIELDS = tuple(field.name for field in fields(ProcessStep))
+
+
+def trained_schema(schema: ConditionSchema, store: GraphStore, train: NDArray[np.int64]) -> ConditionSchema:
+    """The schema with only those words that occur in the training part; a word without an example teaches nothing.
+
+    Args:
+        schema: that of the store's codes.
+        store: of all parts.
+        train: (n,) indices of the training part.
+    """
+    conditions = store.conditions[train]
+    columns = tuple(
+        replace(column, categories=_seen(column.categories, conditions[:, place])) if column.categories else column
+        for place, column in enumerate(schema.columns)
+    )
+    if schema.steps is None:
+        return ConditionSchema(columns=columns)
+    steps = store.subset(train).steps
+    words = {
+        STEP_WORDS[name]: _seen(getattr(schema.steps, STEP_WORDS[name]), steps[:, place])
+        for place, name in enumerate(_FIELDS)
+        if name in STEP_WORDS
+    }
+    return ConditionSchema(columns=columns, steps=StepVocabulary(**words))
+
+
+def _seen(words: tuple[str, ...], codes: NDArray[np.floating]) -> tuple[str, ...]:
+    found = {int(code) for code in codes[~np.isnan(codes)]}
+    return tuple(word for place, word in enumerate(words) if place in found) or words
+
+
+def coded_by(store: GraphStore, old: ConditionSchema | None, new: ConditionSchema | None) -> GraphStore:
+    """The store with its words coded as in `new` instead of `old`; a word that `new` does not know is missing."""
+    if old is None or new is None or old == new:
+        return store
+    conditions, steps = np.array(store.conditions), np.array(store.steps)
+    for place, (before, after) in enumerate(zip(old.columns, new.columns, strict=True)):
+        if before.categories:
+            conditions[:, place] = _recoded(conditions[:, place], before.categories, after.categories)
+    if old.steps is not None and new.steps is not None:
+        for place, name in enumerate(_FIELDS):
+            if name in STEP_WORDS:
+                words = (getattr(known.steps, STEP_WORDS[name]) for known in (old, new))
+                steps[:, place] = _recoded(steps[:, place], *words)
+    return store.with_conditions(conditions, steps)
+
+
+def _recoded(codes: NDArray[Any], old: tuple[str, ...], new: tuple[str, ...]) -> NDArray[Any]:
+    table = np.array([float(new.index(word)) if word in new else np.nan for word in old] + [np.nan])
+    return table[np.where(np.isnan(codes), len(old), codes).astype(np.int64)].astype(codes.dtype)
+
+
+def conditions_of_words(
+    schema: ConditionSchema | None, said: Sequence[str], steps: str | None = None
+) -> Conditions | None:
+    """The conditions of "temperature=850 degC" or "route=powder" for each of them, and of processing steps as text.
+
+    A number without a unit is in the unit of the condition. None where nothing is said.
+
+    Raises:
+        InputError: the model knows no such condition or word, or a value cannot be read.
+    """
+    if not said and steps is None:
+        return None
+    if schema is None:
+        raise InputError("the model knows no conditions; it was trained without them")
+    values: dict[str, float | str | None] = {}
+    columns = {column.name: column for column in schema.columns}
+    for text in said:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not value:
+            raise InputError(f"a condition is written name=value, for instance 'temperature=850 degC', found {text!r}")
+        if name not in columns:
+            known = ", ".join(columns) or "none but processing steps"
+            raise InputError(f"there is no condition {name!r}{nearest_hint(name, columns)}; the model knows: {known}")
+        if name in values:
+            raise InputError(f"the condition {name!r} is given twice")
+        values[name] = _quantity(columns[name], value)
+    return schema.conditions(values, () if steps is None else parse_steps(steps))
+
+
+def _quantity(column: ConditionColumn, text: str) -> float | str:
+    if column.unit is None:
+        return text
+    found = _QUANTITY.fullmatch(text)
+    if found is None:
+        raise InputError(f"{column.name} is a number in {column.unit}, found {text!r}")
+    return convert(float(found[1]), found[2] or column.unit, column.unit)
