@@ -10,6 +10,7 @@ from typing import Any, final
 from matwright.errors import InputError
 from matwright.graphs.settings import GraphSettings
 from matwright.materials.conditions import ConditionSchema
+from matwright.physics.elasticity import check_elastic
 
 
 @final
@@ -20,7 +21,8 @@ class HeadKind(StrEnum):
     likelihood; DECOUPLED the mean by the absolute error and the spread by the Gaussian likelihood around that mean,
     which is held fixed there, so that the spread never costs accuracy; CLASS logits, learned by cross-entropy;
     ARRHENIUS as DECOUPLED, for log10 of a quantity that rises with temperature with a positive activation energy by
-    construction.
+    construction; ELASTIC a component or an average of one elastic tensor that all elastic heads share
+    (`models.elastic`), by its name.
     """
 
     POINT = "point"
@@ -28,6 +30,7 @@ class HeadKind(StrEnum):
     DECOUPLED = "decoupled"
     CLASS = "class"
     ARRHENIUS = "arrhenius"
+    ELASTIC = "elastic"
 
 
 @final
@@ -134,6 +137,7 @@ class GemPpmConfig:
             raise InputError("the weights of the autoencoder loss and of the physics residuals are at least 0")
         if self.pooling is Pooling.SUM and (self.composition or self.fuses):
             raise InputError("sum pooling keeps a property extensive and cannot be joined with conditions")
+        check_elastic(tuple(head.name for head in self.heads if head.kind is HeadKind.ELASTIC))
         names = () if self.conditions is None else tuple(column.name for column in self.conditions.columns)
         for head in self.heads:
             if head.temperature and head.temperature not in names:
@@ -143,6 +147,11 @@ class GemPpmConfig:
     def fuses(self) -> bool:
         """Whether the conditions reach the state of a material."""
         return self.conditions is not None and self.fusion is not FusionMode.NONE
+
+    @property
+    def elastic(self) -> bool:
+        """Whether some heads share an elastic tensor."""
+        return any(head.kind is HeadKind.ELASTIC for head in self.heads)
 
     @property
     def n_outputs(self) -> int:

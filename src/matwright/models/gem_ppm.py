@@ -14,6 +14,7 @@ from matwright.graphs.interface import GraphSource
 from matwright.models.composition import CompositionBranch
 from matwright.models.conditions import ConditionEncoder, ConditionScale
 from matwright.models.config import GemPpmConfig
+from matwright.models.elastic import ElasticTensor
 from matwright.models.encoder import Encoder
 from matwright.models.fusion import FUSIONS
 from matwright.models.heads import Heads
@@ -47,12 +48,14 @@ class GemPpm(nn.Module):
             self.fusion = FUSIONS[config.fusion](width, config.width, config.width)
             width = config.width
         self.heads = Heads(width, config.heads)
+        self.elastic = ElasticTensor(config, width) if config.elastic else None
         self.temperature = InverseTemperature(config)
         self.decoder = DistanceDecoder(config.width) if config.reconstruction > 0 else None
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """Return (n_crystals, n_outputs) raw outputs; `heads.split` gives those of each target."""
-        return self.outputs(self.embed(batch), batch)
+        nodes = self.encoder(batch)
+        return self.outputs(self.state(nodes, batch), nodes, batch)
 
     def embed(self, batch: GraphBatch) -> Tensor:
         """Return (n_crystals, embedding width), the state of each material under its conditions before the heads."""
@@ -68,9 +71,10 @@ class GemPpm(nn.Module):
         fused: Tensor = self.fusion(state, self.conditions(batch))
         return fused
 
-    def outputs(self, state: Tensor, batch: GraphBatch) -> Tensor:
-        """Return the raw outputs of all heads from the states, laws of temperature applied."""
-        outputs: Tensor = self.heads(state, self.temperature(batch))
+    def outputs(self, state: Tensor, nodes: Tensor, batch: GraphBatch) -> Tensor:
+        """Return the raw outputs of all heads from the states of materials and nodes, laws of temperature applied."""
+        stiffness = None if self.elastic is None else self.elastic(nodes, state, batch)
+        outputs: Tensor = self.heads(state, self.temperature(batch), stiffness)
         return outputs
 
     def loss(self, batch: GraphBatch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -81,7 +85,7 @@ class GemPpm(nn.Module):
     def loss_and_means(self, batch: GraphBatch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Return loss and terms as `loss` does, and the (n_crystals, n_targets) means of the numeric heads."""
         nodes = self.encoder(batch)
-        outputs = self.outputs(self.state(nodes, batch), batch)
+        outputs = self.outputs(self.state(nodes, batch), nodes, batch)
         loss, terms = self.heads.loss(outputs, batch.targets, batch.mask, batch.censored)
         if self.decoder is not None:
             terms["reconstruction"] = self.decoder(nodes, batch)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from matwright.models.config import HeadConfig, HeadKind
+from matwright.models.elastic import ElasticOutputs
 
 _LOG_SPREAD_RANGE = (-6.0, 3.0)  # of a standardised target: a spread of 0.0025 to 20 standard deviations
 
@@ -22,15 +23,22 @@ class Heads(nn.Module):
         super().__init__()
         self.heads = heads
         self.linear = nn.Linear(in_width, sum(head.n_outputs for head in heads))
+        self.elastic = ElasticOutputs(heads) if any(head.kind is HeadKind.ELASTIC for head in heads) else None
+        self.n_terms = len(heads) if self.elastic is None else len(heads) - self.elastic.n_free
 
-    def forward(self, state: Tensor, inverse_temperature: Tensor | None = None) -> Tensor:
+    def forward(
+        self, state: Tensor, inverse_temperature: Tensor | None = None, stiffness: Tensor | None = None
+    ) -> Tensor:
         """Map (n_crystals, in_width) states to raw outputs.
 
         Args:
             state: of each material.
             inverse_temperature: (n_crystals, n_heads) of `InverseTemperature`; needed by Arrhenius heads alone.
+            stiffness: (n_crystals, 6, 6) of `ElasticTensor`; needed by elastic heads alone.
         """
         outputs: Tensor = self.linear(state)
+        if self.elastic is not None and stiffness is not None:
+            outputs = self.elastic(outputs, stiffness)
         if inverse_temperature is None:
             return outputs
         parts = [
@@ -60,15 +68,20 @@ class Heads(nn.Module):
         """
         terms: dict[str, Tensor] = {}
         total = outputs.new_zeros(())
+        shared = None if self.elastic is None else self.elastic.loss(outputs, targets, mask)
         for column, (head, part) in enumerate(zip(self.heads, self.split(outputs), strict=True)):
             known = mask[:, column] & ~part[:, 0].isnan()  # a law says nothing where its temperature is missing
             part = part.nan_to_num(nan=0.0)  # noqa: PLW2901 (so that no gradient becomes NaN either)
             if censored is not None and head.kind is not HeadKind.CLASS:
                 known = known & ~_satisfied(part[:, 0], targets[:, column], censored[:, column])
-            losses = torch.where(known, _LOSSES[head.kind](part, targets[:, column]), 0.0)
+            if head.kind is HeadKind.ELASTIC and shared is not None:
+                losses = shared[:, column]
+            else:
+                losses = _LOSSES[head.kind](part, targets[:, column])
+            losses = torch.where(known, losses, 0.0)
             terms[head.name] = losses.sum() / known.sum().clamp(min=1)
             total = total + losses.sum() / len(losses)
-        return total / len(self.heads), terms
+        return total / self.n_terms, terms
 
 
 def mean_and_spread(kind: HeadKind, outputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,3 +136,4 @@ _LOSSES: Mapping[HeadKind, Callable[[Tensor, Tensor], Tensor]] = {
     HeadKind.CLASS: _cross_entropy,
     HeadKind.ARRHENIUS: _decoupled,
 }
+"""By kind; the losses of ELASTIC heads depend on each other (see `ElasticOutputs.loss`)."""

@@ -17,6 +17,7 @@ from matwright.graphs.batch import GraphBatch
 from matwright.graphs.interface import GraphSource
 from matwright.materials.properties import PropertySpec
 from matwright.models.config import HeadConfig, HeadKind
+from matwright.models.elastic import SCALES as ELASTIC_SCALES
 from matwright.models.gem_ppm import GemPpm
 from matwright.models.heads import class_probabilities, mean_and_spread
 from matwright.models.interface import BatchPrediction, Prediction, bare_prediction
@@ -95,6 +96,7 @@ class ScaledModel(nn.Module):
         self._specs = tuple(specs)
         extensive = [not spec.intensive and not spec.classes for spec in specs]
         self.register_buffer("extensive", torch.tensor(extensive), persistent=False)
+        scale = _with_elastic(scale, heads)
         self.register_buffer("centre", torch.tensor(scale.centre, dtype=torch.float32))
         self.register_buffer("scale", torch.tensor(scale.scale, dtype=torch.float32))
         self.extensive: Tensor
@@ -126,8 +128,9 @@ class ScaledModel(nn.Module):
         if batch.targets.device != self.centre.device:
             batch = batch.to(self.centre.device)
         with _eval_mode(self):
-            state = self.network.embed(batch)
-            outputs = self.network.outputs(state, batch)
+            nodes = self.network.encoder(batch)
+            state = self.network.state(nodes, batch)
+            outputs = self.network.outputs(state, nodes, batch)
         properties: dict[str, Prediction] = {}
         counts = batch.counts.double()
         for column, part in enumerate(self.network.heads.split(outputs)):
@@ -149,6 +152,15 @@ class ScaledModel(nn.Module):
         if spec.lower is not None or spec.upper is not None:
             values = values.clamp(spec.lower, spec.upper)
         return bare_prediction(spec, values.cpu().numpy(), (spread.double() * scale * size).cpu().numpy())
+
+
+def _with_elastic(scale: TargetScale, heads: Sequence[HeadConfig]) -> TargetScale:
+    """The scale with the fixed one of the elastic heads, whose outputs are physical by themselves."""
+    centre, scales = scale.centre.copy(), scale.scale.copy()
+    for column, head in enumerate(heads):
+        if head.kind is HeadKind.ELASTIC:
+            centre[column], scales[column] = 0.0, ELASTIC_SCALES[head.name]
+    return TargetScale(centre=centre, scale=scales)
 
 
 def class_spec(spec: PropertySpec, label: str) -> PropertySpec:
