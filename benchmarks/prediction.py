@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from matwright.api.predict import load_predictor, prediction_rows
+from matwright.api.predict import load_predictor
+from matwright.api.predict_files import prediction_rows
 from matwright.data.record import parse_row
 from matwright.data.sources import open_source
 from matwright.graphs.builder import build_graph

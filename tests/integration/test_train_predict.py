@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matwright.api.predict import COLUMNS, load_predictor
+from matwright.api.predict import load_predictor
+from matwright.api.predict_files import COLUMNS
 from matwright.cli.application import run
 from matwright.errors import InputError
 

@@ -58,14 +58,8 @@ def _conditions(facts: Mapping[str, Any]) -> list[str]:
     if not facts["conditions"]:
         return []
     lines = [f"- {line}" for line in describe_conditions(facts["conditions"])]
-    return [
-        "## Conditions",
-        "",
-        "What the training part knows of them; a prediction beyond it is warned of.",
-        "",
-        *lines,
-        "",
-    ]
+    about = "What the training part knows of them; a prediction beyond it is warned of."
+    return ["## Conditions", "", about, "", *lines, ""]
 
 
 def _title(spec: PropertySpec) -> str:
@@ -108,9 +102,9 @@ def _table(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _limits(facts: Mapping[str, Any]) -> list[str]:
     elements = facts["data"]["elements"]
     return [
-        f"- Trained on materials of {facts['data']['smallest']} to {facts['data']['largest']} atoms (for a composition: "
-        f"elements) with {len(elements)} elements ({', '.join(elements)}); other elements and far larger structures are "
-        "out of domain.",
+        f"- Trained on materials of {facts['data']['smallest']} to {facts['data']['largest']} atoms (elements, where "
+        f"only a composition is known) with {len(elements)} elements ({', '.join(elements)}); other elements and far "
+        "larger structures are out of domain.",
         "- The values repeat the method and level of theory of the data, with its errors.",
         "- The split decides what the errors mean: materials unlike the data are predicted worse than the test part; "
         "a domain score near 1 marks them.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -85,8 +85,8 @@ def conditions_of_words(
         return None
     if schema is None:
         raise InputError("the model knows no conditions; it was trained without them")
-    values: dict[str, float | str | None] = {}
     columns = {column.name: column for column in schema.columns}
+    values: dict[str, float | str | None] = {}
     for text in said:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not value:
@@ -98,6 +98,23 @@ def conditions_of_words(
             raise InputError(f"the condition {name!r} is given twice")
         values[name] = _quantity(columns[name], value)
     return schema.conditions(values, () if steps is None else parse_steps(steps))
+
+
+def conditions_of_values(schema: ConditionSchema, values: Conditions | Mapping[str, float | str | None]) -> Conditions:
+    """The conditions of name → value: a number in the unit of its condition, "850 degC", or a category.
+
+    Raises:
+        InputError: the model knows no such condition or word, or a value cannot be read.
+    """
+    if isinstance(values, Conditions):
+        return values
+    columns = {column.name: column for column in schema.columns}
+    return schema.conditions(
+        {
+            name: _quantity(columns[name], value) if name in columns and isinstance(value, str) and value else value
+            for name, value in values.items()
+        }
+    )
 
 
 def _quantity(column: ConditionColumn, text: str) -> float | str:

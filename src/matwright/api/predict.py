@@ -1,38 +1,31 @@
-"""Predict: trained models by name, applied to crystals, to stores of graphs, and to files."""
+"""Predict: trained models by name, applied to materials under conditions, and to stores of graphs."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matwright.api.conditions import conditions_of_values
 from matwright.api.models import find_model
-from matwright.data.record import RawRow, Rejection, RejectionLog, StructureKind, parse_row
-from matwright.data.sources import open_source
-from matwright.data.sources.cells import table_format
-from matwright.errors import InputError, MatwrightError
-from matwright.materials.crystal import Crystal
+from matwright.errors import InputError
+from matwright.materials.conditions import Conditions
 from matwright.materials.material import Structure
 from matwright.materials.properties import PropertySpec
 from matwright.models.interface import Prediction
 from matwright.progress import Progress, silent
-from matwright.serialization import atomic_writer
 
 if TYPE_CHECKING:
     from matwright.graphs.builder import Graph
+    from matwright.graphs.ragged import Labels
     from matwright.graphs.store import GraphStore
     from matwright.models.checkpoint import ModelFile
     from matwright.models.interface import BatchPrediction, PropertyModel
 
-COLUMNS = ("material", "property", "unit", "mean", "std", "lower", "upper", "level", "domain_score")
-CHUNK = 256  # structures read before they are predicted together
 DEFAULT_LEVEL = 0.9
 
 
@@ -53,15 +46,20 @@ def load_predictor(name_or_path: str | Path, *, level: float = DEFAULT_LEVEL) ->
     return Predictor(str(name_or_path), folder, model, described)
 
 
+Stated = Conditions | Mapping[str, float | str | None]
+"""Conditions of a material: a value, or name → number in the unit of the condition, "850 degC", or a category."""
+
+
 @final
 class Predictor:
-    """A trained property model with its intervals and domain score, ready for crystals.
+    """A trained property model with its intervals and domain score, ready for materials.
 
     Attributes:
         name: as it was asked for.
         folder: where it was read from.
         specs: the properties it predicts, by name.
         facts: what made it and how good it is (see the model card).
+        schema: the conditions it knows, None where it knows none.
         graph_settings: the neighbour rule it was built for.
     """
 
@@ -70,6 +68,7 @@ class Predictor:
         self.folder = folder
         self.specs: dict[str, PropertySpec] = {spec.name: spec for spec in model.specs}
         self.facts = described.facts
+        self.schema = described.config.conditions
         self._model = model
         self.graph_settings = described.config.graph
 
@@ -83,45 +82,75 @@ class Predictor:
 
         return build_graph(structure, self.graph_settings)
 
-    def predict(self, crystals: Sequence[Crystal]) -> dict[str, Prediction]:
-        """Return one prediction a property, of as many values as there are crystals, in their order.
+    def predict(
+        self, structures: Sequence[Structure], conditions: Stated | Sequence[Stated] | None = None
+    ) -> dict[str, Prediction]:
+        """Return one prediction a property, of as many values as there are structures, in their order.
 
         A categorical property appears as one probability a class, named "<property>=<class>".
 
-        Raises:
-            InputError: there is no crystal, or one in which two atoms coincide.
-        """
-        return self.predict_graphs([self.graph(crystal) for crystal in crystals])
+        Args:
+            structures: crystals, molecules or compositions.
+            conditions: of each structure, or one for all; None where nothing is known. What is not named is missing.
 
-    def predict_graphs(self, graphs: Sequence[Graph]) -> dict[str, Prediction]:
-        """Return the predictions for graphs made by `graph`.
+        Raises:
+            InputError: there is no structure, one in which two atoms coincide, or conditions that the model does not
+                know.
+        """
+        labels = self.labels(len(structures), conditions)
+        return self.predict_graphs([self.graph(structure) for structure in structures], labels)
+
+    def labels(self, n: int, conditions: Stated | Sequence[Stated] | None) -> Labels:
+        """Return the conditions of n structures as `predict_graphs` takes them; arguments and errors as `predict`."""
+        from matwright.graphs.ragged import Labels  # behind its door: only prediction needs graphs
+
+        each = [conditions] * n if conditions is None or isinstance(conditions, Conditions | Mapping) else conditions
+        if len(each) != n:
+            raise InputError(f"{n} structures need as many conditions, or one for all; found {len(each)}")
+        if self.schema is None:
+            if any(one is not None for one in each):
+                raise InputError(f"the model {self.name} knows no conditions; it was trained without them")
+            return Labels.of_conditions(np.zeros((n, 0)))
+        found = [self.schema.unknown if one is None else conditions_of_values(self.schema, one) for one in each]
+        values = np.array([self.schema.encode(one) for one in found]).reshape(n, len(self.schema.columns))
+        return Labels.of_conditions(values, steps=[self.schema.encode_steps(one) for one in found])
+
+    def predict_graphs(self, graphs: Sequence[Graph], labels: Labels | None = None) -> dict[str, Prediction]:
+        """Return the predictions for graphs made by `graph` under the conditions of `labels`; None for unknown ones.
 
         Raises:
             InputError: there is no graph.
         """
-        return dict(self._predict(_Listed(graphs), np.arange(len(graphs)), None).properties)
+        known = self.labels(len(graphs), None) if labels is None else labels
+        return dict(self._predict(_Listed(graphs, known), np.arange(len(graphs)), None).properties)
 
     def predict_store(
         self, store: GraphStore, indices: NDArray[np.int64] | None = None, *, progress: Progress | None = None
     ) -> dict[str, Prediction]:
         """Return the predictions for the records of a store at `indices`, (n,); by default for all.
 
+        The words of its conditions must be coded as in the model's schema.
+
         Raises:
-            InputError: the store was built by another neighbour rule than the model's, or nothing was chosen.
+            InputError: the store was built by another neighbour rule than the model's or for other conditions, or
+                nothing was chosen.
         """
         if store.settings != self.graph_settings:
             raise InputError("the graphs of this store were built by another neighbour rule than the model's")
+        if store.condition_names != (() if self.schema is None else self.schema.names):
+            raise InputError("the graphs of this store belong to other conditions than the model's")
         chosen = np.arange(len(store)) if indices is None else indices
         return dict(self._predict(store, chosen, progress).properties)
 
-    def embed(self, crystals: Sequence[Crystal]) -> NDArray[np.float32]:
-        """Return (n_crystals, width) where the crystals lie in the model's embedding space.
+    def embed(
+        self, structures: Sequence[Structure], conditions: Stated | Sequence[Stated] | None = None
+    ) -> NDArray[np.float32]:
+        """Return (n_structures, width) where the structures lie in the model's embedding space.
 
-        Raises:
-            InputError: as for `predict`.
+        Arguments and errors as for `predict`.
         """
-        graphs = [self.graph(crystal) for crystal in crystals]
-        return self._predict(_Listed(graphs), np.arange(len(graphs)), None).embedding
+        listed = _Listed([self.graph(structure) for structure in structures], self.labels(len(structures), conditions))
+        return self._predict(listed, np.arange(len(structures)), None).embedding
 
     def _predict(self, source: Any, indices: NDArray[np.int64], progress: Progress | None) -> BatchPrediction:
         # heavy (torch): behind its door
@@ -135,164 +164,12 @@ class Predictor:
 @final
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """Graphs in a list, drawn by index like those of a store."""
+    """Graphs in a list with their conditions, drawn by index like those of a store."""
 
     graphs: Sequence[Graph]
+    labels: Labels
 
     def batch(self, indices: NDArray[np.int64]) -> Any:
         from matwright.graphs.batch import collate  # heavy (torch): behind its door
 
-        return collate([self.graphs[index] for index in indices.tolist()])
-
-
-def read_inputs(
-    paths: Sequence[Path], *, structure: str | None = None, id_column: str | None = None
-) -> Iterator[RawRow]:
-    """Return the structures in some files, not yet parsed: structure files, folders of them, and tables.
-
-    Every path is checked before the first row is read.
-
-    Args:
-        paths: at least one.
-        structure: the column of a table that holds CIF or POSCAR text or paths.
-        id_column: the column of a table that names the materials.
-
-    Raises:
-        InputError: a path does not exist, a folder holds no structure, or a table lacks the column or needs one named.
-    """
-    if not paths:
-        raise InputError("there is nothing to predict: name structure files, folders or tables")
-    return chain.from_iterable([_open(path, structure, id_column) for path in paths])
-
-
-def _open(path: Path, structure: str | None, id_column: str | None) -> Iterator[RawRow]:
-    if not path.exists():
-        raise InputError(f"{path} does not exist")
-    if path.is_dir() or _holds_many(path, structure):
-        return open_source(path, structure=structure, id_column=id_column).rows()
-    if structure is None and table_format(path) in ("csv", "parquet"):
-        raise InputError(f"{path} is a table; name the column that holds the structures with --structure")
-    return iter([RawRow(id=path.name, file=str(path), number=1, kind=StructureKind.PATH, payload=str(path))])
-
-
-def _holds_many(path: Path, structure: str | None) -> bool:
-    """Whether a file is a collection: a database, or a table whose structure column is named."""
-    return path.suffix.lower() == ".db" or (structure is not None and table_format(path) is not None)
-
-
-def predict_rows(
-    predictor: Predictor,
-    rows: Iterable[RawRow],
-    *,
-    on_reject: Callable[[Rejection], None],
-    progress: Progress | None = None,
-) -> Iterator[tuple[list[str], dict[str, Prediction]]]:
-    """Yield (names, predictions by property) in chunks, in constant memory; bad rows go to `on_reject` as they come."""
-    listener, remaining = progress or silent(), iter(rows)
-    listener.start("predicting")
-    while chunk := list(islice(remaining, CHUNK)):
-        names: list[str] = []
-        graphs: list[Graph] = []
-        for row in chunk:
-            try:
-                graphs.append(predictor.graph(parse_row(row)))
-                names.append(row.id)
-            except MatwrightError as problem:
-                on_reject(Rejection.of(row, problem))
-        if graphs:
-            yield names, predictor.predict_graphs(graphs)
-        listener.advance(len(chunk))
-    listener.finish()
-
-
-def prediction_rows(names: Sequence[str], predictions: Mapping[str, Prediction]) -> Iterator[list[str]]:
-    """Yield one row of `COLUMNS` for each material and property, numbers to 6 significant digits, "" where unknown."""
-    for index, name in enumerate(names):
-        for prediction in predictions.values():
-            numbers = (
-                prediction.mean[index],
-                prediction.std[index],
-                prediction.lower[index],
-                prediction.upper[index],
-                prediction.level,
-                prediction.domain_score[index],
-            )
-            shown = ["" if np.isnan(number) else f"{number:.6g}" for number in numbers]
-            yield [name, prediction.spec.name, prediction.spec.unit, *shown]
-
-
-def predict_to_stream(
-    predictor: Predictor,
-    rows: Iterable[RawRow],
-    stream: TextIO,
-    *,
-    on_reject: Callable[[Rejection], None],
-    progress: Progress | None = None,
-) -> int:
-    """Write the predictions of all rows as CSV and return how many materials were predicted.
-
-    Raises:
-        InputError: no row could be used.
-    """
-    writer, predicted, rejected = csv.writer(stream, lineterminator="\n"), 0, 0
-
-    def reject(rejection: Rejection) -> None:
-        nonlocal rejected
-        rejected += 1
-        on_reject(rejection)
-
-    writer.writerow(COLUMNS)
-    for names, predictions in predict_rows(predictor, rows, on_reject=reject, progress=progress):
-        writer.writerows(prediction_rows(names, predictions))
-        predicted += len(names)
-    if predicted == 0:
-        raise InputError(f"none of the {rejected} structures could be used")
-    return predicted
-
-
-def predict_to_file(
-    predictor: Predictor,
-    rows: Iterable[RawRow],
-    out: Path,
-    *,
-    on_reject: Callable[[Rejection], None],
-    overwrite: bool = False,
-    strict: bool = False,
-    progress: Progress | None = None,
-) -> int:
-    """Write the predictions to the CSV file `out`, whole or not at all, and the rejected rows beside it.
-
-    Args:
-        predictor: makes the predictions.
-        rows: of `read_inputs`.
-        out: new file; rejected rows go to the file of `rejected_file`.
-        on_reject: told of each rejected row too.
-        overwrite: whether files that exist may be replaced.
-        strict: raise for the first row that cannot be used.
-        progress: told of each row done.
-
-    Raises:
-        InputError: a file exists already, its folder does not, no row could be used, or a row with `strict`.
-    """
-    rejected = rejected_file(out)
-    if not out.parent.is_dir():
-        raise InputError(f"the folder {out.parent} does not exist")
-    for path in (out, rejected):
-        if path.exists() and not overwrite:
-            raise InputError(f"{path} exists; give another --out, or --overwrite to replace it")
-    rejected.unlink(missing_ok=True)
-    with RejectionLog(rejected, strict=strict) as log, atomic_writer(out) as file:
-
-        def reject(rejection: Rejection) -> None:
-            log.add(rejection)
-            on_reject(rejection)
-
-        stream = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        count = predict_to_stream(predictor, rows, stream, on_reject=reject, progress=progress)
-        stream.detach()
-    return count
-
-
-def rejected_file(out: Path) -> Path:
-    """Return where the rejected rows of a prediction file stand: `pred.csv` → `pred.rejected.csv`."""
-    return out.with_name(f"{out.stem}.rejected.csv")
+        return collate([self.graphs[index] for index in indices.tolist()], self.labels.at(indices))

@@ -39,7 +39,7 @@ def train(
     ] = None,
     formula: Annotated[
         str | None,
-        typer.Option(help="Column with formulas, for materials without a structure [default: a usual name]."),
+        typer.Option(help="Column with formulas, where there is no structure [default: a usual name]."),
     ] = None,
     composition_columns: Annotated[
         str | None, typer.Option(help='Columns with percents of the elements: "wt_*", or a list "C,Si,Mn".')
@@ -55,8 +55,8 @@ def train(
     condition: Annotated[
         list[str] | None,
         typer.Option(
-            help='Column of a condition as column:unit for a number, "Test Temperature [degC]:degC", without a unit for '
-            "a category, or name=column:unit; may be repeated."
+            help='Column of a condition as column:unit, for instance "Test Temperature [degC]:degC", no unit for a '
+            "category, or name=column:unit; may be repeated."
         ),
     ] = None,
     steps: Annotated[

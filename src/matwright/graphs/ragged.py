@@ -77,6 +77,18 @@ class Labels:
             steps=np.array([step for some in each for step in some], dtype=np.float32).reshape(-1, STEP_FIELDS),
         )
 
+    def at(self, indices: NDArray[np.integer]) -> Labels:
+        """The labels at these places, in this order."""
+        starts, counts = starts_of(self.step_counts)[indices], self.step_counts[indices]
+        places = np.repeat(starts - starts_of(counts), counts) + np.arange(int(counts.sum()))
+        return Labels(
+            targets=self.targets[indices],
+            censored=self.censored[indices],
+            conditions=self.conditions[indices],
+            step_counts=counts,
+            steps=self.steps[places],
+        )
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
