@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import final
 
@@ -16,8 +17,10 @@ from matwright.errors import InputError
 from matwright.materials.conditions import ConditionColumn, ConditionSchema
 from matwright.materials.processing import ProcessStep, StepVocabulary
 from matwright.materials.properties import ColumnText, PropertySpec, nearest_hint, parse_target_column
+from matwright.physics.elasticity import COMPONENT_NAMES
 
 CLASS = "class"
+TENSOR = "elastic_tensor"
 MAX_WORDS = 50
 """Classes or categories of one column; more are a sign that the column holds numbers or names."""
 
@@ -28,7 +31,7 @@ class TableColumns:
     """The columns of a table in the words of a user.
 
     Attributes:
-        targets: "name:unit", "name=column:unit" or "name:class".
+        targets: "name:unit", "name=column:unit" or "name:class"; "elastic_tensor:GPa" stands for its 21 components.
         logarithms: names of targets that are learned as their decimal logarithm.
         structure: the column with structures or paths.
         structures: folder or ZIP archive of the structures that this column names.
@@ -60,6 +63,9 @@ class TableColumns:
     id_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(chain.from_iterable(_expanded(text) for text in self.targets)))
 
     def open(self, path: Path) -> Source:
         """The source at `path` with these columns; words of classes, categories and steps are looked up in it.
@@ -139,6 +145,12 @@ class TableColumns:
             schema=schema,
             structures=self.structures,
         )
+
+
+def _expanded(text: str) -> tuple[str, ...]:
+    """One target a component for an elastic tensor, else the target itself."""
+    name, _, unit = text.rpartition(":")
+    return tuple(f"{one}:{unit.strip()}" for one in COMPONENT_NAMES) if name.strip() == TENSOR else (text,)
 
 
 def _is_class(text: str) -> bool:

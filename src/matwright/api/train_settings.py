@@ -13,6 +13,7 @@ from matwright.errors import InputError
 from matwright.materials.conditions import ConditionSchema
 from matwright.materials.properties import PropertySpec, nearest_hint
 from matwright.models.config import FusionMode, GemPpmConfig, HeadConfig, HeadKind
+from matwright.physics.elasticity import COMPONENT_NAMES, ELASTIC_UNITS
 from matwright.rng import check_seed
 from matwright.training.settings import TrainingProtocol
 from matwright.units import parse_unit, same_dimension
@@ -142,6 +143,10 @@ class TrainSettings:
             return HeadConfig(name=spec.name, kind=HeadKind.ARRHENIUS, temperature=self._temperature)
         if spec.classes:
             return HeadConfig(name=spec.name, kind=HeadKind.CLASS, n_classes=len(spec.classes))
+        if spec.name in ELASTIC_UNITS and any(other.name in COMPONENT_NAMES for other in self.specs):
+            if spec.unit != ELASTIC_UNITS[spec.name]:
+                raise InputError(f"beside an elastic tensor {spec.name} is learned in {ELASTIC_UNITS[spec.name]}")
+            return HeadConfig(name=spec.name, kind=HeadKind.ELASTIC)
         return HeadConfig(name=spec.name, kind=HEAD_OF_LOSS[self.loss])
 
     @property

@@ -36,7 +36,7 @@ from torch.nn import functional
 from matwright.graphs.batch import GraphBatch
 from matwright.models.config import GemPpmConfig, HeadConfig, HeadKind
 from matwright.models.layers import EdgeBasis
-from matwright.physics.elasticity import AVERAGE_NAMES, COMPONENT_NAMES, MANDEL_WEIGHTS, PAIRS, UPPER
+from matwright.physics.elasticity import COMPONENT_NAMES, ELASTIC_UNITS, MANDEL_WEIGHTS, PAIRS, UPPER
 
 UNIT = 100.0
 """GPa, C₀."""
@@ -45,7 +45,7 @@ FLOOR = 0.005
 """δ: no eigenvalue of a predicted stiffness is below 0.5 GPa."""
 
 SCALES = {
-    **dict.fromkeys((*COMPONENT_NAMES, *AVERAGE_NAMES), 50.0),
+    **dict.fromkeys(ELASTIC_UNITS, 50.0),
     "young_modulus": 100.0,
     "poisson_ratio": 0.05,
     "universal_anisotropy": 1.0,
@@ -121,7 +121,7 @@ class ElasticOutputs(nn.Module):
 
     def __init__(self, heads: Sequence[HeadConfig]) -> None:
         super().__init__()
-        known = (*COMPONENT_NAMES, *AVERAGE_NAMES)
+        known = tuple(ELASTIC_UNITS)
         first = [sum(head.n_outputs for head in heads[:place]) for place in range(len(heads))]
         chosen = [place for place, head in enumerate(heads) if head.kind is HeadKind.ELASTIC]
         names = [heads[place].name for place in chosen]
@@ -147,7 +147,7 @@ class ElasticOutputs(nn.Module):
 
     def forward(self, outputs: Tensor, stiffness: Tensor) -> Tensor:
         """Return the (n_crystals, n_outputs) outputs with the means of the elastic heads replaced."""
-        values = torch.cat([voigt_components(stiffness), averages(stiffness)], dim=1)
+        values = torch.cat([averages(stiffness), voigt_components(stiffness)], dim=1)
         means = values.index_select(1, self.sources) / self.scales
         return outputs.index_copy(1, self.outputs, means.to(outputs.dtype))
 

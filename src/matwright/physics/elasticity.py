@@ -38,6 +38,13 @@ AVERAGE_NAMES = (
 )
 """What follows from the tensor, as properties: Hill's means unless the name says otherwise (see `Moduli`)."""
 
+ELASTIC_UNITS = {
+    **dict.fromkeys((*AVERAGE_NAMES, *COMPONENT_NAMES), "GPa"),
+    "poisson_ratio": "1",
+    "universal_anisotropy": "1",
+}
+"""Every property that an elastic tensor gives, with its unit."""
+
 MANDEL_WEIGHTS: Array = np.outer(weights := np.array([1.0, 1.0, 1.0, 2**0.5, 2**0.5, 2**0.5]), weights)
 """(6, 6) by which a Voigt stiffness is multiplied to be in Mandel notation."""
 
@@ -111,7 +118,7 @@ def check_elastic(names: tuple[str, ...]) -> None:
     Raises:
         InputError: a name is none of `COMPONENT_NAMES` and `AVERAGE_NAMES`, or a component is missing.
     """
-    if unknown := set(names) - {*COMPONENT_NAMES, *AVERAGE_NAMES}:
+    if unknown := set(names) - set(ELASTIC_UNITS):
         raise InputError(f"{', '.join(sorted(unknown))} does not follow from an elastic tensor")
     missing = [name for name in COMPONENT_NAMES if name not in names]
     if names and missing:
