@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from matwright.api.condition_ranges import RangeWatch
+from matwright.api.conditions import conditions_of_values
 from matwright.api.models import find_model, model_hash
 from matwright.data.record import RawRow, Rejection, RejectionLog, parse_row
 from matwright.elements import atomic_number
 from matwright.errors import InputError, MatwrightError
+from matwright.materials.conditions import Conditions
 from matwright.materials.material import Structure
 from matwright.materials.properties import nearest_hint
 from matwright.progress import Progress, silent
@@ -56,6 +59,8 @@ class Explainer:
         name: as it was asked for.
         folder: where the model was read from.
         properties: names that can be explained; a categorical property has one a class.
+        schema: the conditions that the model knows, None where it knows none.
+        facts: what made the model and how good it is.
     """
 
     def __init__(
@@ -65,53 +70,66 @@ class Explainer:
 
         self.name, self.folder = name, folder
         self.properties = tuple(spec.name for spec in probed_specs(members[0]))
-        self._model, self._config = model, described.config
+        self.schema = described.config.conditions
+        self.facts = described.facts
+        self._model, self._graph_settings = model, described.config.graph
         self._members = tuple(for_probing(member) for member in members)
         self._elements = [atomic_number(symbol) for symbol in described.facts["data"]["elements"]]
 
     def explain(
         self,
         structure: Structure,
+        conditions: Conditions | Mapping[str, float | str | None] | None = None,
         *,
-        conditions: Sequence[float] = (),
-        steps: Sequence[Sequence[float]] = (),
         properties: Sequence[str] | None = None,
-        name: str = "",
     ) -> Explanation:
         """Return the predictions for one material and what they rest on.
 
         Args:
             structure: a crystal, molecule or composition.
-            conditions: (n_conditions,) as the model's schema encodes them, NaN where unknown; empty for all unknown.
-            steps: the processing, as the schema encodes it.
+            conditions: that hold for it; what is not named is unknown.
             properties: those to explain, None for all.
-            name: of the material.
 
         Raises:
-            InputError: two atoms coincide, there is no such property, or a law of temperature lacks its temperature.
+            InputError: two atoms coincide, there is no such property, the model does not know these conditions, or a
+                law of temperature lacks its temperature.
         """
-        # heavy (torch): behind their doors
-        import torch
+        self.check(properties)
+        if conditions is None or self.schema is None:
+            if conditions is not None:
+                raise InputError(f"the model {self.name} knows no conditions; it was trained without them")
+            return self._explain(structure, (), (), properties, "")
+        known = conditions_of_values(self.schema, conditions)
+        return self._explain(structure, self.schema.encode(known), self.schema.encode_steps(known), properties, "")
 
+    def explain_row(self, row: RawRow, *, properties: Sequence[str] | None = None) -> Explanation:
+        """Return the explanation of a row of `read_inputs`; errors as for `explain`, and of its structure."""
+        return self._explain(parse_row(row), row.conditions, row.steps, properties, row.id)
+
+    def _explain(
+        self,
+        structure: Structure,
+        conditions: tuple[float, ...],
+        steps: tuple[tuple[float, ...], ...],
+        properties: Sequence[str] | None,
+        name: str,
+    ) -> Explanation:
+        # heavy (torch): behind their doors
         from matwright.explain.attribution import explain_subject
         from matwright.explain.explanation import Explanation, condition_words
-        from matwright.explain.probe import Subject
+        from matwright.explain.subject import Subject, batch_of, unknown_conditions
         from matwright.graphs.builder import build_graph
         from matwright.training.compute import fast_mode
 
-        self.check(properties)
-        schema = self._config.conditions
-        values = tuple(conditions) or (float("nan"),) * (0 if schema is None else len(schema.columns))
-        subject = Subject(
-            graph=build_graph(structure, self._config.graph), conditions=values, steps=tuple(map(tuple, steps))
-        )
+        values = conditions or unknown_conditions(self.schema)
+        subject = Subject(graph=build_graph(structure, self._graph_settings), conditions=values, steps=steps)
         with fast_mode():
-            predictions = self._model.predict(subject.batch(dtype=torch.float32)).properties
+            predictions = self._model.predict(batch_of([subject])).properties
             explained = explain_subject(self._members, subject, self._elements, properties)
         return Explanation(
             id=name,
             structure=structure,
-            conditions=condition_words(schema, values, steps),
+            conditions=condition_words(self.schema, values, steps),
             predictions=predictions,
             explained=explained,
         )
@@ -135,6 +153,7 @@ def explain_to_folder(
     settings: Mapping[str, object] | None = None,
     on_reject: Callable[[Rejection], None],
     strict: bool = False,
+    watch: RangeWatch | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Write the page, the table and `run.json` into the new folder `out` and return how many materials were explained.
@@ -147,6 +166,7 @@ def explain_to_folder(
         settings: what else determines the result, for `run.json`.
         on_reject: told of each row that cannot be used; they also stand in rejected.csv.
         strict: raise for the first row that cannot be used.
+        watch: looks at the conditions of the rows that can be used.
         progress: told of each row done.
 
     Raises:
@@ -163,9 +183,9 @@ def explain_to_folder(
             log.add(rejection)
             on_reject(rejection)
 
-        count, shown = _write_table(explainer, rows, run, properties, reject, progress or silent())
+        count, shown = _write_table(explainer, rows, run, properties, reject, watch, progress or silent())
         if count == 0:
-            raise InputError(f"none of the {log.count} structures could be used")
+            raise InputError(f"none of the {log.count} materials could be used")
         from matwright.api.report.attribution import render_explanations  # heavy (torch): behind its door
 
         page = render_explanations(shown, model=explainer.name, n_all=count, record=run.record)
@@ -180,6 +200,7 @@ def _write_table(
     run: RunFolder,
     properties: Sequence[str] | None,
     reject: Callable[[RawRow, MatwrightError], None],
+    watch: RangeWatch | None,
     progress: Progress,
 ) -> tuple[int, list[Explanation]]:
     """Explain every row into the table, in constant memory; the first few come back for the page."""
@@ -193,15 +214,15 @@ def _write_table(
         writer.writerow(COLUMNS)
         for row in rows:
             try:
-                found = explainer.explain(
-                    parse_row(row), conditions=row.conditions, steps=row.steps, properties=properties, name=row.id
-                )
+                found = explainer.explain_row(row, properties=properties)
             except MatwrightError as problem:
                 reject(row, problem)
             else:
                 count += 1
                 shown += [found] if count <= MAX_SHOWN else []
                 writer.writerows([_shown(cell) for cell in line] for line in table_rows(found))
+                if watch is not None:
+                    watch.see(row.conditions, row.steps)
             progress.advance()
         text.detach()
     progress.finish()

@@ -45,6 +45,11 @@ COMMANDS = (
         example="matwright explain mp-crystal NaCl.cif --property band_gap --out explained",
     ),
     Command(
+        name="map",
+        summary="Draw the materials of a table as a model sees them: clusters, outliers.",
+        example="matwright map mp-crystal crystals.csv --structure cif --sample 5000 --out crystal-map",
+    ),
+    Command(
         name="info",
         summary="List the shipped models, or show what one model is, knows and was tested on.",
         example="matwright info mp-crystal",

@@ -23,7 +23,8 @@ from matwright.errors import InputError
 from matwright.explain.attention import slot_attention
 from matwright.explain.bonds import Bonds, bonds_of
 from matwright.explain.contributions import Contributions
-from matwright.explain.probe import Channel, Probe, Subject, probed_specs
+from matwright.explain.probe import Channel, Probe, probed_specs
+from matwright.explain.subject import Subject
 from matwright.materials.properties import PropertySpec
 from matwright.models.scaled import ScaledModel
 

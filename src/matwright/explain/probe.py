@@ -5,17 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from matwright.graphs.batch import GraphBatch, collate
-from matwright.graphs.builder import Graph
-from matwright.graphs.ragged import Labels
+from matwright.explain.subject import Subject
+from matwright.graphs.batch import GraphBatch
 from matwright.materials.properties import PropertySpec
 from matwright.models.config import HeadKind
 from matwright.models.gem_ppm import GemPpm
@@ -38,25 +36,6 @@ class Channel(Enum):
     COMPOSITION = "composition"
     CONDITIONS = "conditions"
     TEMPERATURE = "temperature"
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Subject:
-    """A material as a model sees it: its graph, its (n_conditions,) conditions and its processing steps."""
-
-    graph: Graph
-    conditions: tuple[float, ...] = ()
-    steps: tuple[tuple[float, ...], ...] = ()
-
-    def batch(self, copies: int = 1, dtype: torch.dtype = torch.float64) -> GraphBatch:
-        """The same material several times."""
-        labels = Labels.of_conditions(np.array([self.conditions] * copies), steps=[self.steps] * copies)
-        return collate([self.graph] * copies, labels).to(dtype=dtype)
-
-    def bare(self) -> Subject:
-        """The material under conditions of which nothing is known."""
-        return replace(self, conditions=(np.nan,) * len(self.conditions), steps=())
 
 
 def for_probing(model: ScaledModel) -> ScaledModel:

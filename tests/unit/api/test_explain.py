@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from matwright.api.explain import PAGE_FILE, REJECTED_FILE, TABLE_FILE, Explainer, explain_to_folder, load_explainer
-from matwright.api.predict import read_inputs
+from matwright.api.inputs import read_inputs
 from matwright.api.report import diverging
 from matwright.api.report.waterfall import Step, waterfall
 from matwright.data.record import RawRow, Rejection, StructureKind
@@ -124,7 +124,7 @@ def test_an_occupied_folder_is_refused_and_a_fruitless_run_leaves_none(
         explain_to_folder(explainer, read_inputs([files]), out, on_reject=lambda _: None)
     assert (out / TABLE_FILE).read_bytes() == before
     rows = [RawRow(id="x", file="x", number=1, kind=StructureKind.CIF, payload="none")]
-    with pytest.raises(InputError, match="none of the 1 structures"):
+    with pytest.raises(InputError, match="none of the 1 materials"):
         explain_to_folder(explainer, rows, tmp_path / "new", on_reject=lambda _: None)
     assert not (tmp_path / "new").exists()
 

@@ -14,7 +14,8 @@ from matwright.api.explain import Explainer, load_explainer
 from matwright.errors import InputError
 from matwright.explain.attribution import FIRST_STEPS, Attribution, explain_subject
 from matwright.explain.explanation import Explanation
-from matwright.explain.probe import Probe, Subject, for_probing, probed_specs
+from matwright.explain.probe import Probe, for_probing, probed_specs
+from matwright.explain.subject import Subject
 from matwright.graphs.builder import build_graph
 from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
