@@ -14,6 +14,7 @@ from matwright.api.conditions import conditions_of_values
 from matwright.api.models import find_model
 from matwright.errors import InputError
 from matwright.materials.conditions import Conditions
+from matwright.materials.crystal import Crystal
 from matwright.materials.material import Structure
 from matwright.materials.properties import PropertySpec
 from matwright.models.interface import Prediction
@@ -61,6 +62,7 @@ class Predictor:
         facts: what made it and how good it is (see the model card).
         schema: the conditions it knows, None where it knows none.
         graph_settings: the neighbour rule it was built for.
+        gives_tensor: whether it predicts elastic tensors, which only crystals periodic in three directions have.
     """
 
     def __init__(self, name: str, folder: Path, model: PropertyModel, described: ModelFile) -> None:
@@ -71,15 +73,18 @@ class Predictor:
         self.schema = described.config.conditions
         self._model = model
         self.graph_settings = described.config.graph
+        self.gives_tensor = described.config.elastic
 
     def graph(self, structure: Structure) -> Graph:
         """Return a crystal, molecule or composition as the model sees it.
 
         Raises:
-            InputError: two atoms coincide.
+            InputError: two atoms coincide, or the model is for crystals periodic in three directions and this is none.
         """
         from matwright.graphs.builder import build_graph  # behind its door: only prediction needs graphs
 
+        if self.gives_tensor and not (isinstance(structure, Crystal) and all(structure.pbc)):
+            raise InputError(f"{self.name} predicts elastic tensors, which need a crystal periodic in three directions")
         return build_graph(structure, self.graph_settings)
 
     def predict(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -32,11 +32,13 @@ def predict_rows(
     *,
     on_reject: Callable[[Rejection], None],
     watch: RangeWatch | None = None,
+    without: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Iterator[tuple[list[str], dict[str, Prediction]]]:
     """Yield (names, predictions by property) in chunks, in constant memory.
 
-    Bad rows go to `on_reject` as they come; `watch` looks at the conditions of the others.
+    Bad rows go to `on_reject` as they come; `watch` looks at the conditions of the others; properties named in
+    `without` are left out.
     """
     from matwright.graphs.ragged import Labels  # behind its door: only prediction needs graphs
 
@@ -57,7 +59,8 @@ def predict_rows(
         if graphs:
             values = np.array([row.conditions for row in good], dtype=np.float64).reshape(len(good), -1)
             labels = Labels.of_conditions(values, steps=[row.steps for row in good])
-            yield [row.id for row in good], predictor.predict_graphs(graphs, labels)
+            found = predictor.predict_graphs(graphs, labels)
+            yield [row.id for row in good], {name: found[name] for name in found if name not in without}
         listener.advance(len(chunk))
     listener.finish()
 
@@ -85,9 +88,12 @@ def predict_to_stream(
     *,
     on_reject: Callable[[Rejection], None],
     watch: RangeWatch | None = None,
+    without: Collection[str] = (),
     progress: Progress | None = None,
 ) -> int:
     """Write the predictions of all rows as CSV and return how many materials were predicted.
+
+    The arguments are those of `predict_rows`.
 
     Raises:
         InputError: no row could be used.
@@ -100,7 +106,8 @@ def predict_to_stream(
         on_reject(rejection)
 
     writer.writerow(COLUMNS)
-    for names, predictions in predict_rows(predictor, rows, on_reject=reject, watch=watch, progress=progress):
+    found = predict_rows(predictor, rows, on_reject=reject, watch=watch, without=without, progress=progress)
+    for names, predictions in found:
         writer.writerows(prediction_rows(names, predictions))
         predicted += len(names)
     if predicted == 0:
@@ -117,6 +124,7 @@ def predict_to_file(
     overwrite: bool = False,
     strict: bool = False,
     watch: RangeWatch | None = None,
+    without: Collection[str] = (),
     progress: Progress | None = None,
 ) -> int:
     """Write the predictions to the CSV file `out`, whole or not at all, and the rejected rows beside it.
@@ -129,6 +137,7 @@ def predict_to_file(
         overwrite: whether files that exist may be replaced.
         strict: raise for the first row that cannot be used.
         watch: looks at the conditions of each material.
+        without: names of properties that are left out.
         progress: told of each row done.
 
     Raises:
@@ -148,7 +157,9 @@ def predict_to_file(
             on_reject(rejection)
 
         stream = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        count = predict_to_stream(predictor, rows, stream, on_reject=reject, watch=watch, progress=progress)
+        count = predict_to_stream(
+            predictor, rows, stream, on_reject=reject, watch=watch, without=without, progress=progress
+        )
         stream.detach()
     return count
 

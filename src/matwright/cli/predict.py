@@ -37,6 +37,9 @@ def predict(
         ),
     ] = None,
     id_column: Annotated[str | None, typer.Option(help="Column of a table that names the materials.")] = None,
+    tensor: Annotated[
+        bool, typer.Option("--tensor", help="Also the 21 components of the elastic tensor, in the frame of the cell.")
+    ] = False,
     level: Annotated[float, typer.Option(help="Coverage of the intervals, between 0 and 1.")] = 0.9,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out if it exists.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first structure that cannot be used.")] = False,
@@ -56,6 +59,7 @@ def predict(
     from matwright.api.predict import load_predictor
     from matwright.api.predict_files import predict_to_file, predict_to_stream
     from matwright.cli.progress import progress
+    from matwright.physics.elasticity import COMPONENT_NAMES
 
     known = known_inputs(model)
     rows = read_inputs(
@@ -67,6 +71,9 @@ def predict(
         conditions=conditions_of_words(known.schema, condition or (), steps),
     )
     predictor = load_predictor(model, level=level)
+    if tensor and not predictor.gives_tensor:
+        raise InputError(f"the model {model} predicts no elastic tensor; the shipped model `elastic` does")
+    without = () if tensor else COMPONENT_NAMES
     watch = RangeWatch(predictor.schema, predictor.facts.get("conditions", {}))
 
     def report(rejection: Rejection) -> None:
@@ -76,7 +83,7 @@ def predict(
             raise InputError("stopped at the first structure that cannot be used (--strict)")
 
     if out is None:
-        predict_to_stream(predictor, rows, sys.stdout, on_reject=report, watch=watch)
+        predict_to_stream(predictor, rows, sys.stdout, on_reject=report, watch=watch, without=without)
     else:
         count = predict_to_file(
             predictor,
@@ -86,6 +93,7 @@ def predict(
             overwrite=overwrite,
             strict=strict,
             watch=watch,
+            without=without,
             progress=progress(quiet=quiet),
         )
         print(f"{count} materials predicted: {out}", file=sys.stderr)
