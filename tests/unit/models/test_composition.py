@@ -54,7 +54,7 @@ def test_the_statistics_are_those_of_the_formula() -> None:
     assert model.composition is not None
     found = model.composition.statistics(collate([build_graph(Composition.from_formula("Al2O3"))]))[0]
     n_elements, n = ELEMENT_FEATURES.shape
-    mean, spread, least, largest, span = found[n_elements:].view(5, n)
+    mean, spread, least, largest, span = found[2 * n_elements :].view(5, n)
     at = FEATURE_NAMES.index("electronegativity")
     al, o = ELEMENT_FEATURES[13, at], ELEMENT_FEATURES[8, at]
     expected = [0.4 * al + 0.6 * o, abs(al - o) * np.sqrt(0.24), al, o, o - al]
