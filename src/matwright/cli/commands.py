@@ -60,6 +60,12 @@ COMMANDS = (
         example="matwright rules NaCl.cif SrTiO3 CoCrFeMnNi --out verdicts.csv",
     ),
     Command(
+        name="distill",
+        summary="Repeat a model's predictions by a few short formulas, each with its errors.",
+        example="matwright distill mp-crystal crystals.csv --structure cif --property bulk_modulus --out formulas",
+        resumes=True,
+    ),
+    Command(
         name="generate",
         summary="Propose new crystals that satisfy the given elements, formula and symmetry.",
         example="matwright generate mp-generator -n 100 --elements Li,P,S,O --seed 0 --out proposals",

@@ -1,4 +1,4 @@
-"""Pictures of a training run: the learning curve and, for each property, predicted against true values."""
+"""Pictures for reports: learning curves, predicted against true values, error against complexity."""
 
 from __future__ import annotations
 
@@ -99,14 +99,97 @@ def plot_parity(
     _save(figure, path)
 
 
-def _figure(rows: int, height: float = 2.4) -> Figure:
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpreadCurves:
+    """What a calibration picture shows.
+
+    Attributes:
+        shares: (n,) nominal shares 0…1.
+        observed: (n,) share of truths inside the central Gaussian interval of each.
+        levels: nominal → observed coverage of the conformal intervals.
+        spread, error: (n_bins,) root mean variance and root mean square error of bins by σ.
+        sigmas, errors: (n_records,) σ and |error| of each record.
+    """
+
+    shares: NDArray[np.float64]
+    observed: NDArray[np.float64]
+    levels: Mapping[float, float]
+    spread: NDArray[np.float64]
+    error: NDArray[np.float64]
+    sigmas: NDArray[np.float64]
+    errors: NDArray[np.float64]
+
+
+def plot_calibration(curves: SpreadCurves, *, name: str, unit: str, note: str, path: Path) -> None:
+    """Draw how honest the uncertainty of one property is, as PNG: reliability, and beside it error against σ.
+
+    Args:
+        curves: what to draw.
+        name, unit: of the property.
+        note: short text in the corner.
+        path: of the PNG file, replaced atomically.
+    """
+    figure = _figure(1, height=WIDTH, columns=2)
+    left, right = figure.axes
+    left.plot((0, 1), (0, 1), color=TRAIN_COLOUR, linewidth=1)
+    left.plot(curves.shares, curves.observed, color=VALIDATION_COLOUR, linewidth=1.6, label="standard deviations")
+    left.fill_between(curves.shares, curves.shares, curves.observed, color=VALIDATION_COLOUR, alpha=0.15, linewidth=0)
+    if curves.levels:
+        left.scatter(*zip(*curves.levels.items(), strict=True), color=TEST_COLOUR, label="intervals", zorder=3)
+    left.set(xlabel="nominal share", ylabel="observed share", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    left.legend(frameon=False, loc="lower right")
+    left.text(0.04, 0.96, note, transform=left.transAxes, va="top")
+    seen = np.maximum(curves.errors[:SHOWN], curves.sigmas.min() * 1e-2)  # a logarithmic axis has no 0
+    right.scatter(curves.sigmas[:SHOWN], seen, s=5, color=TRAIN_COLOUR, alpha=0.3, linewidths=0, label="records")
+    right.plot(
+        curves.spread, curves.error, color=TEST_COLOUR, marker="o", markersize=4, label="root mean square of bins"
+    )
+    ends = (float(curves.sigmas.min()), float(curves.sigmas.max()))
+    right.plot(ends, ends, color=TRAIN_COLOUR, linewidth=1)
+    right.set(xscale="log", yscale="log", xlabel=f"σ of {name} ({unit})", ylabel=f"|error| ({unit})")
+    right.legend(frameon=False, loc="lower right")
+    _save(figure, path)
+
+
+def plot_front(
+    complexity: Sequence[int],
+    errors: Mapping[str, Sequence[float]],
+    *,
+    label: str,
+    best: Mapping[str, float],
+    path: Path,
+) -> None:
+    """Draw error against complexity of some formulas, one line a kind of error, as PNG.
+
+    Args:
+        complexity: (n,) of the formulas, rising.
+        errors: (n,) by what they are measured against, NaN where unknown; at most two.
+        label: of the axis of errors, with its unit.
+        best: further errors, drawn as level lines: for instance that of the model itself.
+        path: of the PNG file, replaced atomically.
+    """
+    figure = _figure(1, height=3.6)
+    axis = figure.axes[0]
+    for (name, values), colour in zip(errors.items(), (VALIDATION_COLOUR, TEST_COLOUR), strict=False):
+        axis.plot(complexity, values, color=colour, marker="o", markersize=4, linewidth=1.2, label=name)
+    for name, value in best.items():
+        axis.axhline(value, color=TRAIN_COLOUR, linewidth=1, linestyle="--", label=name)
+    axis.set(xlabel="complexity (numbers, descriptors and operations)", ylabel=label)
+    axis.set_ylim(bottom=0)
+    axis.grid(visible=True, alpha=0.2)
+    axis.legend(frameon=False)
+    _save(figure, path)
+
+
+def _figure(rows: int, height: float = 2.4, columns: int = 1) -> Figure:
     # heavy: behind its door; the object API draws to a file without a window or a global state
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH * columns, height * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.subplots(rows, 1, sharex=rows > 1)
+    figure.subplots(rows, columns, sharex=rows > 1)
     return figure
 
 
