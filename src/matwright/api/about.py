@@ -57,6 +57,7 @@ def about_run(
         "data": {
             "file": source.path.name,
             "materials": source.wanted.reading.describe(),
+            "keeps_suspicious": source.wanted.reading.steps is not None and source.wanted.reading.steps.keep_doubtful,
             "records": len(store),
             "elements": _elements(store, parts),
             "smallest": int(sizes.min()),

@@ -43,6 +43,7 @@ class TableColumns:
         molecule: the two columns "elements,coordinates" (Å).
         conditions: "column:unit" or "name=column:unit" for a number, without unit for a category.
         steps: the column with processing steps.
+        keep_doubtful: use numbers of steps that are hard to believe, instead of taking them as missing.
         step_columns: "operation=column {n}:field:unit" for each column of numbered steps.
         id_column, split_column, group_column: names of materials, part of the split, what a split keeps together.
     """
@@ -60,6 +61,7 @@ class TableColumns:
     conditions: tuple[str, ...] = ()
     steps: str | None = None
     step_columns: tuple[str, ...] = ()
+    keep_doubtful: bool = False
     id_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None
@@ -100,9 +102,10 @@ class TableColumns:
             raise InputError("a balance element or rescaling needs the columns of the composition")
         if self.steps is not None and self.step_columns:
             raise InputError("processing steps stand either in one column or in a column for each field, not both")
-        steps = None if self.steps is None else StepColumns(text=self.steps)
+        steps = None if self.steps is None else StepColumns(text=self.steps, keep_doubtful=self.keep_doubtful)
         if self.step_columns:
-            steps = StepColumns.find([StepField.parse(text) for text in self.step_columns], existing)
+            fields = [StepField.parse(text) for text in self.step_columns]
+            steps = StepColumns.find(fields, existing, keep_doubtful=self.keep_doubtful)
         return Reading(
             structure=self.structure,
             formula=self.formula,

@@ -75,7 +75,7 @@ def _described(about: Mapping[str, Any]) -> str:
     if "categories" in about:
         return ", ".join(f"{word} ({count})" for word, count in about["categories"].items()) + missing
     if about["range"] is None:
-        return f"never known ({about['unit']})"
+        return "never known"
     lower, upper = about["range"]
     return f"{lower:g} to {upper:g} {about['unit']}{missing}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -24,7 +24,6 @@ from matwright.errors import InputError
 from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
 from matwright.graphs.writer import RowPlace
-from matwright.materials.processing import ProcessStep
 from matwright.models.config import GemPpmConfig
 from matwright.progress import Progress, silent
 from matwright.runs import RunFolder
@@ -107,7 +106,7 @@ def train(
     )
     suspicious = _report_doubts(source, out / SUSPICIOUS_FILE)
     chosen = choose_parts(store, source, settings.split, seed=settings.seed, workers=at_once, progress=listener)
-    parts = chosen.parts
+    parts = _labelled(chosen.parts, store)
     _write_split(out / SPLIT_FILE, store, parts)
     config = _suited(base, settings, source, store, parts)
     jobs = _jobs(settings, config, store, parts, out, resume=resume)
@@ -121,7 +120,8 @@ def train(
         **about_run(source, settings, config, known, parts, results, found),
         "split": {"method": settings.split.describe(), "counts": _counts(parts), "leakage": chosen.leakage},
     }
-    about["data"] |= {"hash": data_hash, "rejected": rejected, "suspicious": suspicious}
+    unlabelled = len(store) - sum(_counts(parts).values())
+    about["data"] |= {"hash": data_hash, "rejected": rejected, "suspicious": suspicious, "unlabelled": unlabelled}
     _finish(out, settings, config, found, with_extra(about, facts or {}), name or out.resolve().name)
     run.finish({"metrics": found.metrics, "rejected": rejected, "suspicious": suspicious})
     listener.finish()
@@ -180,23 +180,24 @@ def _graphs(
     return store, log.count
 
 
+def _labelled(parts: Parts, store: GraphStore) -> Parts:
+    """Return the parts without the records that state no target."""
+    known = np.asarray(~np.isnan(store.targets).all(axis=1))
+    found = Parts(**{name: at[known[at]] for name, at in asdict(parts).items()})
+    for name, at in (("training", found.train), ("validation", found.validation)):
+        if len(at) == 0:
+            raise InputError(f"no record of the {name} part states a target")
+    return found
+
+
 def _report_doubts(source: Source, path: Path) -> int:
     """Write down the records whose processing is possible but hard to believe, and return how many there are."""
-    with RejectionLog(path) as log:
-        for rejection in _doubts(source):
-            log.add(rejection)
-        return log.count
-
-
-def _doubts(source: Source) -> Iterator[Rejection]:
     schema = source.wanted.schema
-    if schema is None or schema.steps is None:
-        return
-    for row in source.rows():
-        steps: list[ProcessStep] = [schema.steps.decode(step) for step in row.steps]
-        doubts = [f"step {place}: {doubt}" for place, step in enumerate(steps, start=1) for doubt in step.doubts()]
-        if doubts and row.problem is None:
-            yield Rejection.of(row, "; ".join(doubts))
+    with RejectionLog(path) as log:
+        for row in source.rows() if schema is not None and schema.steps is not None else ():
+            if row.doubts and row.problem is None:
+                log.add(Rejection.of(row, "; ".join(row.doubts)))
+        return log.count
 
 
 def _suited(

@@ -72,6 +72,10 @@ def train(
             ':temperature:degC"; may be repeated. A 0 there says that there is nothing.'
         ),
     ] = None,
+    keep_suspicious: Annotated[
+        bool,
+        typer.Option("--keep-suspicious", help="Use numbers of steps that are hard to believe, instead of none."),
+    ] = False,
     log: Annotated[
         list[str] | None, typer.Option(help="Learn and report the decimal logarithm of this target; may be repeated.")
     ] = None,
@@ -148,6 +152,7 @@ def train(
         conditions=tuple(condition or ()),
         steps=steps,
         step_columns=tuple(step_columns or ()),
+        keep_doubtful=keep_suspicious,
         id_column=id_column,
         split_column=split_column,
         group_column=group_column,
@@ -182,8 +187,8 @@ def train(
         print(f"{result.rejected} rows could not be used; the reasons are in {out / 'rejected.csv'}", file=sys.stderr)
     if result.suspicious:
         print(
-            f"{result.suspicious} records have processing steps that are hard to believe; they were used and are "
-            f"listed in {out / 'suspicious.csv'}",
+            f"{result.suspicious} records have processing steps with numbers that are hard to believe; these "
+            f"{'were used' if keep_suspicious else 'count as missing'} and are listed in {out / 'suspicious.csv'}",
             file=sys.stderr,
         )
     part = "test" if "test" in result.metrics else "validation"

@@ -52,6 +52,8 @@ class RawRow:
         steps: processing steps in their order (see `materials.conditions`), NaN where a field is missing.
         group: the word of the source that keeps rows together in a split, "" where it names none.
         part: the split's part that the source names ("train", "val", "test" or its own word), "" where it names none.
+        doubts: what it states that is hard to believe, a clause each; such numbers count as missing unless they are to
+            be kept.
         problem: why the row cannot be used, None where nothing is wrong so far; `parse_row` raises it.
     """
 
@@ -66,6 +68,7 @@ class RawRow:
     steps: tuple[tuple[float, ...], ...] = ()
     group: str = ""
     part: str = ""
+    doubts: tuple[str, ...] = ()
     problem: str | None = None
 
 

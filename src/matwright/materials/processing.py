@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self, final
 
 from matwright.errors import InputError
@@ -68,14 +68,18 @@ class ProcessStep:
         """Whether nothing is known of it."""
         return all(value is None for value in asdict(self).values())
 
-    def doubts(self) -> list[str]:
-        """What is possible but hard to believe, one clause each (see `PLAUSIBLE`)."""
-        found = []
+    def doubts(self) -> dict[str, str]:
+        """Field → why its number is possible but hard to believe (see `PLAUSIBLE`)."""
+        found = {}
         for name, (lower, upper) in PLAUSIBLE.items():
             value = getattr(self, name)
             if value is not None and not lower <= value <= upper:
-                found.append(f"a {name} of {value:.6g} {STEP_UNITS[name]} is outside {lower:g}..{upper:g}")
+                found[name] = f"a {name} of {value:.6g} {STEP_UNITS[name]} is outside {lower:g}..{upper:g}"
         return found
+
+    def believed(self) -> ProcessStep:
+        """The step without the numbers that are hard to believe."""
+        return replace(self, **dict.fromkeys(self.doubts()))
 
 
 @final

@@ -135,9 +135,12 @@ def test_steps_are_read_from_json() -> None:
 
 
 def test_hard_to_believe_is_not_impossible() -> None:
-    assert AGED.doubts() == []
-    assert ProcessStep(temperature=2273.15).doubts() == ["a temperature of 2273.15 K is outside 20..1773.15"]
-    assert ProcessStep(time=20_000.0, pressure=1e6).doubts()[1].startswith("a pressure of 1e+06 MPa")
+    assert AGED.doubts() == {}
+    assert AGED.believed() == AGED
+    hot = ProcessStep(operation="age", temperature=2273.15)
+    assert hot.doubts() == {"temperature": "a temperature of 2273.15 K is outside 20..1773.15"}
+    assert hot.believed() == ProcessStep(operation="age")
+    assert ProcessStep(time=20_000.0, pressure=1e6).doubts()["pressure"].startswith("a pressure of 1e+06 MPa")
     assert ProcessStep().is_empty
     assert not AGED.is_empty
 

@@ -98,7 +98,7 @@ class Wanted:
         """The row of some cells; `problem` is what is wrong with its structure or its place in the file."""
         values, bad_value = self._values(cells)
         conditions, bad_condition = self._conditions(cells)
-        steps, bad_step = self._steps(cells)
+        steps, doubts, bad_step = self._steps(cells)
         return RawRow(
             id=name,
             file=file,
@@ -111,6 +111,7 @@ class Wanted:
             steps=steps,
             group="" if self.group_column is None else str(cells.get(self.group_column) or "").strip(),
             part="" if self.split_column is None else parse_part(cells.get(self.split_column)),
+            doubts=doubts,
             problem=problem or bad_value or bad_condition or bad_step,
         )
 
@@ -131,14 +132,19 @@ class Wanted:
         found = [_condition(column, cells.get(columns.get(column.name, ""))) for column in self.schema.columns]
         return tuple(read.value for read in found), next((read.problem for read in found if read.problem), None)
 
-    def _steps(self, cells: Mapping[str, Any]) -> tuple[tuple[tuple[float, ...], ...], str | None]:
-        if self.schema is None or self.schema.steps is None or self.reading.steps is None:
-            return (), None
+    def _steps(self, cells: Mapping[str, Any]) -> tuple[tuple[tuple[float, ...], ...], tuple[str, ...], str | None]:
+        """The steps as numbers, what is hard to believe of them, and what is wrong with them."""
+        columns, schema = self.reading.steps, self.schema
+        if schema is None or schema.steps is None or columns is None:
+            return (), (), None
         try:
-            steps = self.reading.steps.steps(cells)
-            return tuple(self.schema.steps.encode(step) for step in steps), None
+            steps = columns.steps(cells)
+            used = steps if columns.keep_doubtful else [step.believed() for step in steps]
+            encoded = tuple(schema.steps.encode(step) for step in used)
         except InputError as problem:
-            return (), str(problem)
+            return (), (), str(problem)
+        doubts = [f"step {n}: {doubt}" for n, step in enumerate(steps, start=1) for doubt in step.doubts().values()]
+        return encoded, tuple(doubts), None
 
 
 def _condition(column: ConditionColumn, cell: object) -> ParsedValue:

@@ -144,6 +144,7 @@ class Reading:
                     text=steps["text"],
                     columns=tuple(StepField(**entry) for entry in steps["columns"]),
                     numbers=tuple(steps["numbers"]),
+                    keep_doubtful=bool(steps["keep_doubtful"]),
                 ),
                 id_column=values["id_column"],
             )

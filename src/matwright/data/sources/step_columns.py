@@ -83,18 +83,20 @@ class StepColumns:
         columns: fields of numbered or single steps. Steps follow each other in the order in which their operations
             first appear here, numbered ones by their number. A number 0 in such a column says that there is nothing.
         numbers: the numbers that stand for `PLACE` in this table.
+        keep_doubtful: whether numbers that are hard to believe (`ProcessStep.doubts`) are used; else they are missing.
     """
 
     text: str | None = None
     columns: tuple[StepField, ...] = ()
     numbers: tuple[str, ...] = ()
+    keep_doubtful: bool = False
 
     def __post_init__(self) -> None:
         if (self.text is None) == (not self.columns):
             raise InputError("processing steps stand either in one column or in a column for each field")
 
     @classmethod
-    def find(cls, columns: Sequence[StepField], existing: Iterable[str]) -> Self:
+    def find(cls, columns: Sequence[StepField], existing: Iterable[str], *, keep_doubtful: bool = False) -> Self:
         """The numbered columns that exist.
 
         Raises:
@@ -106,7 +108,7 @@ class StepColumns:
             if not any(PLACE in one.column and one.column.replace(PLACE, number) in there for one in columns):
                 break
             numbers.append(number)
-        found = cls(columns=tuple(columns), numbers=tuple(numbers))
+        found = cls(columns=tuple(columns), numbers=tuple(numbers), keep_doubtful=keep_doubtful)
         for one in columns:
             if PLACE in one.column and not numbers:
                 raise InputError(f"there is no column {one.column.replace(PLACE, '1')!r}")
