@@ -60,6 +60,9 @@ class Explainer:
         folder: where the model was read from.
         properties: names that can be explained; a categorical property has one a class.
         schema: the conditions that the model knows, None where it knows none.
+        graph_settings: the neighbour rule that it was built for.
+        members: its networks in double precision.
+        elements: atomic numbers of the training data.
         facts: what made the model and how good it is.
     """
 
@@ -72,9 +75,9 @@ class Explainer:
         self.properties = tuple(spec.name for spec in probed_specs(members[0]))
         self.schema = described.config.conditions
         self.facts = described.facts
-        self._model, self._graph_settings = model, described.config.graph
-        self._members = tuple(for_probing(member) for member in members)
-        self._elements = [atomic_number(symbol) for symbol in described.facts["data"]["elements"]]
+        self._model, self.graph_settings = model, described.config.graph
+        self.members = tuple(for_probing(member) for member in members)
+        self.elements = [atomic_number(symbol) for symbol in described.facts["data"]["elements"]]
 
     def explain(
         self,
@@ -122,10 +125,10 @@ class Explainer:
         from matwright.training.compute import fast_mode
 
         values = conditions or unknown_conditions(self.schema)
-        subject = Subject(graph=build_graph(structure, self._graph_settings), conditions=values, steps=steps)
+        subject = Subject(graph=build_graph(structure, self.graph_settings), conditions=values, steps=steps)
         with fast_mode():
             predictions = self._model.predict(batch_of([subject])).properties
-            explained = explain_subject(self._members, subject, self._elements, properties)
+            explained = explain_subject(self.members, subject, self.elements, properties)
         return Explanation(
             id=name,
             structure=structure,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from matwright.errors import InputError
 from matwright.explain.attention import slot_attention
 from matwright.explain.bonds import Bonds, bonds_of
-from matwright.explain.contributions import Contributions
+from matwright.explain.contributions import Contributions, statistic_names
 from matwright.explain.probe import Channel, Probe, probed_specs
 from matwright.explain.subject import Subject
 from matwright.materials.properties import PropertySpec
@@ -75,12 +75,14 @@ class Explained:
 
     Attributes:
         bonds: the pairs of neighbours.
+        statistics: names of `Contributions.statistics`.
         attributions: one a property.
         attention_atoms: (n_atoms,) attention that each atom gets from its neighbours, no unit.
         attention_bonds: (n_bonds,) sum of the attention of both ends, no unit.
     """
 
     bonds: Bonds
+    statistics: tuple[str, ...]
     attributions: tuple[Attribution, ...]
     attention_atoms: NDArray[np.float64]
     attention_bonds: NDArray[np.float64]
@@ -113,6 +115,7 @@ def explain_subject(
     )
     return Explained(
         bonds=bonds,
+        statistics=statistic_names(members[0].network),
         attributions=attributions,
         attention_atoms=received,
         attention_bonds=bonds.gathered(attention),

@@ -26,7 +26,7 @@ class Contributions:
     Attributes:
         atoms: (n_atoms,) what stands at each site.
         bonds: (n_bonds,) that two atoms see each other.
-        fractions: (119,) the fraction of each element in the composition, absent elements included.
+        fractions: (119,) how much of each element there is in the composition, absent elements included.
         statistics: (n_statistics,) statistics of the properties of the elements.
         conditions: (n_conditions,) in the order of the schema, the processing steps last where there are any.
     """
@@ -65,19 +65,36 @@ class Contributions:
             power: 1 sums, 2 takes the root of the sum of squares (a bond: the size of the sum over its two ends).
         """
         values = {channel: tensor[0].detach().numpy() for channel, tensor in channels.items()}
-        composition = _root(values.get(Channel.COMPOSITION, np.zeros(0)) ** power, power)
+        fractions, statistics = _composition_sums(values.get(Channel.COMPOSITION, np.zeros(0)) ** power, network)
         of_bonds = bonds.gathered(values[Channel.WEIGHTS].reshape(-1))
         return cls(
             atoms=_root((values[Channel.NODES] ** power).sum(axis=1), power),
             bonds=of_bonds if power == 1 else np.abs(of_bonds),
-            fractions=composition[: len(SYMBOLS)],
-            statistics=composition[len(SYMBOLS) :],
+            fractions=_root(fractions, power),
+            statistics=_root(statistics, power),
             conditions=_root(_condition_sums({name: value**power for name, value in values.items()}, network), power),
         )
 
 
 def _root(values: Floats, power: int) -> Floats:
     return values if power == 1 else np.sqrt(values)
+
+
+def statistic_names(network: GemPpm) -> tuple[str, ...]:
+    """Return the names of `Contributions.statistics`, none where the network reads nothing from the formula."""
+    names = [] if network.composition is None else network.composition.input_names()
+    return tuple(name for name in names if name not in SYMBOLS)
+
+
+def _composition_sums(values: Floats, network: GemPpm) -> tuple[Floats, Floats]:
+    """(119,) sums over what says how much of an element there is, and (n_statistics,) the rest; empty for no input."""
+    if network.composition is None:
+        return np.zeros(0), np.zeros(0)
+    place = {name: number for number, name in enumerate(SYMBOLS)}
+    owners = np.array([place.get(name, -1) for name in network.composition.input_names()])
+    is_element = owners >= 0
+    sums = np.bincount(owners[is_element], weights=values[is_element], minlength=len(SYMBOLS))
+    return sums.astype(np.float64), values[~is_element]
 
 
 def _condition_sums(values: Mapping[Channel, Floats], network: GemPpm) -> Floats:

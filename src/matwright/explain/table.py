@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from matwright.elements import FEATURE_NAMES, SYMBOLS
+from matwright.elements import SYMBOLS
 from matwright.explain.attribution import Attribution
 from matwright.explain.explanation import Explanation
 
@@ -13,9 +13,6 @@ COLUMNS = (
     "contribution", "saliency", "attention",
 )  # fmt: skip
 """Sites count from 1; contributions of a property, with the reference, sum to its prediction."""
-
-STATISTICS = ("mean", "spread", "least", "largest", "range")
-"""Those of each property of the elements, in the order of `models.composition.CompositionBranch.statistics`."""
 
 Row = tuple[object, ...]
 
@@ -32,7 +29,7 @@ def _parts(explanation: Explanation, attribution: Attribution) -> Iterator[Row]:
     yield _row("reference", "", attribution.reference)
     yield from _atoms(explanation, attribution)
     yield from _bonds(explanation, attribution)
-    yield from _composition(attribution)
+    yield from _composition(explanation, attribution)
     conditions = zip(
         explanation.conditions, attribution.contributions.conditions, attribution.saliency.conditions, strict=False
     )
@@ -79,10 +76,9 @@ def _bonds(explanation: Explanation, attribution: Attribution) -> Iterator[Row]:
         )
 
 
-def _composition(attribution: Attribution) -> Iterator[Row]:
+def _composition(explanation: Explanation, attribution: Attribution) -> Iterator[Row]:
     parts, saliency = attribution.contributions, attribution.saliency
     for number in range(1, len(parts.fractions)):
-        yield _row("fraction", SYMBOLS[number], parts.fractions[number], saliency=saliency.fractions[number])
-    names = [f"{statistic} {name}" for statistic in STATISTICS for name in FEATURE_NAMES]
-    for name, value, slope in zip(names, parts.statistics, saliency.statistics, strict=False):
+        yield _row("amount", SYMBOLS[number], parts.fractions[number], saliency=saliency.fractions[number])
+    for name, value, slope in zip(explanation.explained.statistics, parts.statistics, saliency.statistics, strict=True):
         yield _row("statistic", name, value, saliency=slope)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from matwright.elements import ELEMENT_FEATURES
+from matwright.elements import ELEMENT_FEATURES, FEATURE_NAMES, SYMBOLS
 from matwright.graphs.batch import GraphBatch
 
 _TRACE = 1e-4  # atomic fraction below which an element hardly counts
@@ -69,6 +69,11 @@ class CompositionBranch(nn.Module):
         largest = self.table.masked_fill(absent, -torch.inf).amax(dim=1)
         logarithms = (fractions + _TRACE).log()
         return torch.cat([fractions, logarithms, mean, spread, least, largest, largest - least], dim=1)
+
+    def input_names(self) -> list[str]:
+        """Return what each of the statistics is: an element (fraction or logarithm), or "mean electronegativity"."""
+        statistics = ("mean", "spread of", "least", "largest", "range of")
+        return [*SYMBOLS, *SYMBOLS, *(f"{statistic} {name}" for statistic in statistics for name in FEATURE_NAMES)]
 
     def set_scale(self, centre: Tensor, scale: Tensor) -> None:
         """Standardise by these, (n_inputs,) each, from now on."""
