@@ -122,6 +122,8 @@ class TableColumns:
         for text in self.targets:
             said = ColumnText.parse(text)
             if _is_class(text):
+                if said.name in self.logarithms:
+                    raise InputError(f"the class {said.name} has no logarithm")
                 specs.append(PropertySpec(name=said.name, unit="1", classes=_classes(said.column, words)))
                 continue
             spec = parse_target_column(text)

@@ -104,7 +104,7 @@ class RangeWatch:
             for name, value in zip(_FIELDS, step, strict=True):
                 if name in STEP_UNITS and not np.isnan(value):
                     doubts.append(_doubt(f"{name} of a processing step", value, known.get(name, {})))
-        for doubt in {doubt for doubt in doubts if doubt is not None}:
+        for doubt in dict.fromkeys(doubt for doubt in doubts if doubt is not None):
             self._doubts[doubt] = self._doubts.get(doubt, 0) + 1
 
     def sentences(self) -> list[str]:
