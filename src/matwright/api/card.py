@@ -50,8 +50,11 @@ def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any
 
 
 def _suspicious(data: Mapping[str, Any]) -> list[str]:
-    count = data["suspicious"]
-    return [f"- {count:,} records have processing steps that are hard to believe; they were used."] if count else []
+    count, kept = data["suspicious"], data["keeps_suspicious"]
+    done = "were used as they are" if kept else "count as missing"
+    lines = [f"- {count:,} records have processing steps with numbers that are hard to believe; these {done}."]
+    unlabelled = [f"- {data['unlabelled']:,} records state no target and were left out."]
+    return (lines if count else []) + (unlabelled if data["unlabelled"] else [])
 
 
 def _conditions(facts: Mapping[str, Any]) -> list[str]:
