@@ -1,6 +1,6 @@
 """Train the shipped model `elastic` (src/matwright/shipped/elastic) on the table of build_elastic_table.py.
 
-    python scripts/train_elastic.py elastic.csv.gz OUT [--minutes 8] [--members 2] [--scalar] [--store FOLDER]
+    python scripts/train_elastic.py elastic.csv.gz OUT [--minutes 7] [--members 2] [--scalar] [--store FOLDER]
 
 The full tensors teach all components, the scalar moduli what they are averages of. `--scalar` trains the peer of
 benchmarks/elastic.py instead: the same encoder with two plain heads for Hill's K and G, on the same rows.
@@ -17,13 +17,12 @@ from matwright.api.parts import split_settings
 from matwright.api.train import train
 from matwright.api.train_settings import TrainSettings
 from matwright.cli.progress import progress
-from matwright.graphs.settings import GraphSettings
 from matwright.models.config import GemPpmConfig, HeadConfig
 from matwright.physics.elasticity import AVERAGE_NAMES, ELASTIC_UNITS
 from matwright.training.settings import protocol
 
 PEER = ("bulk_modulus", "shear_modulus")
-NETWORK = GemPpmConfig(heads=(HeadConfig(name="any"),), angular_order=2, graph=GraphSettings(k=12))
+NETWORK = GemPpmConfig(heads=(HeadConfig(name="any"),), angular_order=2)
 ORIGIN = (
     "1,181 elastic tensors of de Jong et al. 2015 (doi 10.1038/sdata.2015.9, PBE); Hill's K and G of 3,923 crystals of "
     "AFLOW (AEL); Voigt's K and G of 442 crystals of JARVIS-DFT; joined by scripts/build_elastic_table.py"
@@ -44,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=8.0, help="CPU minutes a member")
+    parser.add_argument("--minutes", type=float, default=7.0, help="CPU minutes a member")
     parser.add_argument("--members", type=int, default=2)
     parser.add_argument("--scalar", action="store_true")
     parser.add_argument("--store", type=Path)
