@@ -143,7 +143,7 @@ def test_percents_of_elements_make_a_composition(tmp_path: Path) -> None:
 
 def test_molecules_from_lists(tmp_path: Path) -> None:
     cells = [
-        {"Elements": "['O','H','H']", "XYZ": "[[0,0,0.117],[0,0.757,-0.47],[0,-0.757,-0.47]]"},
+        {"Elements": "['O','H','H']", "XYZ": "[[0.,0,.117],[0,.757,-.47],[0,-0.757,-4.7e-1]]"},
         {"Elements": "['O','H']", "XYZ": "[[0,0,0]]"},
         {"Elements": "", "XYZ": "[[0,0,0]]"},
     ]

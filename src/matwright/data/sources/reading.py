@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ STRUCTURE_COLUMNS = ("cif", "structure", "poscar", "xyz", "file", "filename", "p
 """Names under which a structure column is found when nothing is stated."""
 FORMULA_COLUMNS = ("formula", "composition", "Formula", "Composition", "reduced_formula", "pretty_formula")
 """Names under which a formula column is found when there is no structure column."""
+
+_BARE_END = re.compile(r"(\d)\.(?![\deE])")
+_BARE_START = re.compile(r"(^|[\[,\s+-])\.(?=\d)")
 
 Payload = tuple[StructureKind, str | Structure, str | None]
 """Kind, payload and problem of a `RawRow`."""
@@ -190,6 +194,10 @@ def _is_scale(line: str) -> bool:
 
 
 def _as_json(cell: object) -> str:
+    """A list as JSON; one in Python's words has single quotes, and numbers such as "1." and ".5"."""
     if is_missing(cell):
         return ""
-    return json.dumps(cell) if isinstance(cell, list) else str(cell).replace("'", '"')
+    if isinstance(cell, list):
+        return json.dumps(cell)
+    text = _BARE_END.sub(r"\1.0", str(cell).replace("'", '"'))
+    return _BARE_START.sub(r"\g<1>0.", text)
