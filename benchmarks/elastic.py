@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from measured_constants import MEASURED, measured_crystal, relaxed_stiffness
 from numpy.typing import NDArray
 
 from matwright.api.predict import Predictor, load_predictor
@@ -36,19 +37,10 @@ from matwright.physics.elasticity import (
     to_mandel,
 )
 from matwright.runs import provenance
+from matwright.screening.potential import POTENTIALS, load_potential
 
 Array = NDArray[np.float64]
-FCC = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
 CUBIC = (("C11", 0, 0), ("C12", 0, 1), ("C44", 3, 3))
-SMALL = ["elastic_c11", "elastic_c12", "elastic_c44"]
-
-MEASURED = {
-    "Si": (5.431, (14, 14), 0.25, (166, 64, 80), (118, 48, 42), (152, 70, 58)),
-    "MgO": (4.212, (12, 8), 0.5, (297, 95, 156), (213, 81, 87), (223, 84, 103)),
-    "Cu": (3.615, (29,), 0.0, (168, 121, 75), (204, 176, 53), (175, 126, 50)),
-}
-"""Formula → measured lattice constant (Å), atoms, place of the second on the diagonal; C11, C12, C44 in GPa: measured at
-room temperature, by CHGNet 0.3.0, and by SevenNet-0 (both relaxed, ions too, through matcalc)."""
 
 
 def main() -> None:
@@ -215,19 +207,20 @@ def symmetry_table(crystals: list[Crystal], found: Array, predictor: Predictor, 
 
 
 def experiment_table(predictor: Predictor) -> None:
-    """C11, C12, C44 at the measured lattice constant, beside measurement and two potentials."""
-    print("\nC11/C12/C44 (GPa)  measured       ours           CHGNet         SevenNet-0")
+    """C11, C12, C44 beside measurement and two potentials: ours at the measured cell, theirs at their own."""
+    potentials = {name: load_potential(name) for name in POTENTIALS}
+    columns = ("measured", "ours", *potentials)
+    print(f"\n{'C11/C12/C44 (GPa)':20s}" + "".join(f"{name:15s}" for name in columns))
     errors = []
-    for formula, (edge, numbers, place, *values) in MEASURED.items():
-        sites = np.array([[0.0] * 3, [place] * 3])[: len(numbers)]
-        crystal = Crystal(lattice=edge * FCC, frac_coords=sites, numbers=np.array(numbers))
-        tensor = predicted_tensors(predictor, [crystal])[0]
-        ours = tuple(float(tensor[row, column]) for _, row, column in CUBIC)
-        columns = (values[0], ours, values[1], values[2])
-        errors.append([np.abs(np.subtract(column, values[0])) for column in columns])
-        print(f"{formula:19s}" + "".join(f"{'/'.join(f'{value:.0f}' for value in column):15s}" for column in columns))
+    for formula, (*_, measured) in MEASURED.items():
+        crystal = measured_crystal(formula)
+        tensors = [predicted_tensors(predictor, [crystal])[0]]
+        tensors += [relaxed_stiffness(potential, crystal) for potential in potentials.values()]
+        values = [measured, *([float(tensor[row, column]) for _, row, column in CUBIC] for tensor in tensors)]
+        errors.append([np.abs(np.subtract(value, measured)) for value in values])
+        print(f"{formula:20s}" + "".join(f"{'/'.join(f'{one:.0f}' for one in value):15s}" for value in values))
     means = np.mean(errors, axis=(0, 2))
-    print(f"{'MAE':34s}" + "".join(f"{mean:<15.1f}" for mean in means[1:]))
+    print(f"{'MAE':35s}" + "".join(f"{mean:<15.1f}" for mean in means[1:]))
 
 
 if __name__ == "__main__":
