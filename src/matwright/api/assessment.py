@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matwright.api.trust import judge, judge_systems, write_calibration_picture
 from matwright.materials.properties import PropertySpec
 from matwright.rng import generator
 from matwright.serialization import write_json
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from matwright.training.fit import FitResult
     from matwright.uncertainty.stored import Trust
 
-LEVELS = (0.5, 0.9, 0.95)
 METRICS_FILE = "metrics.json"
-DOMAIN_SAMPLE = 2_000
 
 
 @final
@@ -42,8 +41,9 @@ class Assessment:
 
     Attributes:
         trust: intervals and domain reference.
-        metrics: plain numbers by part ("validation", "test") and property.
-        validation, test: the predictions they come from; test is None where that part is empty.
+        metrics: plain numbers by part ("validation", "test", and of the test part "test_known_systems" and
+            "test_new_systems") and property; "domain" says how the domain score tells the last two apart.
+        validation, test: the predictions they come from, with intervals; test is None where that part is empty.
     """
 
     trust: Trust
@@ -60,30 +60,57 @@ def assess(
     Coverage on the validation part is what the intervals were fitted to; only the test part's says whether they hold.
     """
     # heavy (torch): behind its door
+    from matwright.evaluation.records import predict_records, record_fractions
+
+    truth = exact_targets(store, parts.validation)
+    plain, fractions = predict_records(model, store, parts.validation), record_fractions(store, parts.validation)
+    at_home = record_fractions(store, parts.train)
+    trust = _trust(model, store, parts, specs, plain, truth, (at_home, fractions), seed)
+    validation = trust.of(plain, fractions)
+    centres = np.nanmean(store.targets[parts.train], axis=0)
+    metrics = {"validation": judge(specs, validation, truth, trust, centres)}
+    _add_bounds(metrics["validation"], specs, validation, store, parts.validation)
+    if len(parts.test) == 0:
+        return Assessment(trust=trust, metrics=metrics, validation=validation, test=None)
+    tested = record_fractions(store, parts.test)
+    test = trust.of(predict_records(model, store, parts.test), tested)
+    truth = exact_targets(store, parts.test)
+    metrics["test"] = judge(specs, test, truth, trust, centres)
+    _add_bounds(metrics["test"], specs, test, store, parts.test)
+    metrics |= judge_systems(specs, test, truth, trust, centres, (at_home, tested))
+    return Assessment(trust=trust, metrics=metrics, validation=validation, test=test)
+
+
+def _trust(
+    model: PropertyModel,
+    store: GraphStore,
+    parts: Parts,
+    specs: Sequence[PropertySpec],
+    validation: BatchPrediction,
+    truth: NDArray[np.float64],
+    fractions: tuple[NDArray[np.float32], NDArray[np.float32]],
+    seed: int,
+) -> Trust:
+    """Place the training part and calibrate on the validation part; `fractions` are of these two."""
+    # heavy (torch): behind its door
     from matwright.evaluation.records import predict_records
     from matwright.uncertainty.conformal import Calibration
-    from matwright.uncertainty.domain import DomainReference
+    from matwright.uncertainty.domain import MAX_SAMPLE, DomainReference, Places, with_domain
     from matwright.uncertainty.stored import Trust
 
-    validation = predict_records(model, store, parts.validation)
-    truth = exact_targets(store, parts.validation)
+    sample = np.sort(generator(seed, "domain sample").permutation(len(parts.train))[:MAX_SAMPLE])
+    home = Places(
+        embedding=predict_records(model, store, parts.train[sample]).embedding, fractions=fractions[0][sample]
+    )
+    held_out = Places(embedding=validation.embedding, fractions=fractions[1])
+    domain = DomainReference.fit(home, held_out, generator(seed, "domain"))
+    distance = with_domain(validation, fractions[1], domain).distance
     calibrations = {
-        spec.name: Calibration.fit(truth[:, column], validation.properties[spec.name])
+        spec.name: Calibration.fit(truth[:, column], validation.properties[spec.name], distance)
         for column, spec in enumerate(specs)
         if not spec.classes and not np.isnan(truth[:, column]).all()
     }
-    sample = generator(seed, "domain sample").permutation(parts.train)[:DOMAIN_SAMPLE]
-    home = predict_records(model, store, np.sort(sample)).embedding
-    domain = DomainReference.fit(home, validation.embedding, generator(seed, "domain"))
-    trust = Trust(calibrations=calibrations, domain=domain)
-    test = predict_records(model, store, parts.test) if len(parts.test) else None
-    centres = np.nanmean(store.targets[parts.train], axis=0)
-    metrics = {"validation": _judge(specs, validation, truth, trust, centres)}
-    _add_bounds(metrics["validation"], specs, validation, store, parts.validation)
-    if test is not None:
-        metrics["test"] = _judge(specs, test, exact_targets(store, parts.test), trust, centres)
-        _add_bounds(metrics["test"], specs, test, store, parts.test)
-    return Assessment(trust=trust, metrics=metrics, validation=validation, test=test)
+    return Trust(calibrations=calibrations, domain=domain)
 
 
 def exact_targets(store: GraphStore, indices: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -110,36 +137,6 @@ def _add_bounds(
         reports[spec.name]["bounds"] = {"n": int(bounded.sum()), "respected": respected}
 
 
-def _judge(
-    specs: Sequence[PropertySpec],
-    prediction: BatchPrediction,
-    truth: NDArray[np.float64],
-    trust: Trust,
-    centres: NDArray[np.float64],
-) -> dict[str, Any]:
-    from matwright.evaluation.metrics import report_classes, report_regression
-    from matwright.evaluation.records import class_shares
-
-    reports: dict[str, Any] = {}
-    for column, spec in enumerate(specs):
-        values = truth[:, column]
-        if np.isnan(values).all():
-            continue
-        if spec.classes:
-            reports[spec.name] = asdict(report_classes(values, class_shares(spec, prediction)))
-            continue
-        plain = prediction.properties[spec.name]
-        calibration = trust.calibrations.get(spec.name)
-        bands = {level: calibration.interval(plain, level) for level in LEVELS} if calibration else {}
-        bounds = {level: (band.lower, band.upper) for level, band in bands.items()}
-        report = asdict(report_regression(values, plain.mean, plain.std, bounds, spec.unit))
-        report["mae_of_mean"] = float(np.nanmean(np.abs(values - centres[column])))
-        for name in ("coverage", "width"):
-            report[name] = {f"{level:g}": value for level, value in report[name].items()}
-        reports[spec.name] = report
-    return reports
-
-
 def write_pictures(
     folder: Path,
     results: Sequence[FitResult],
@@ -148,7 +145,7 @@ def write_pictures(
     parts: Parts,
     specs: Sequence[PropertySpec],
 ) -> None:
-    """Write metrics.json, learning-curve.png, parity-<property>.png and the members' logs as one log.csv."""
+    """Write metrics.json, learning-curve.png, and parity-<property>.png and calibration-<property>.png of numbers."""
     from matwright.evaluation.plots import Curve, plot_learning_curves, plot_parity  # heavy (matplotlib)
 
     write_json(folder / METRICS_FILE, found.metrics)
@@ -182,6 +179,8 @@ def write_pictures(
             note=f"{part}, n = {report['n']}\nMAE {report['mae']:.4g} {spec.unit}\nR² {report['r2']:.3f}",
             path=folder / f"parity-{spec.name}.png",
         )
+        picture = folder / f"calibration-{spec.name}.png"
+        write_calibration_picture(spec, prediction, truth[:, column], report, part, picture)
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matwright.api.condition_ranges import describe_conditions
+from matwright.api.trust import systems_lines, trust_table
 from matwright.materials.properties import PropertySpec
 
 CARD_FILE = "card.md"
+ERRORS, LIMITS = "## Errors on the test part", "## Limits"
+VALIDATION_ERRORS = "## Errors on the validation part, to which the intervals were fitted"
 
 
 def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any]) -> str:
@@ -40,13 +43,20 @@ def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any
         f"- Made by matwright {facts['version']}, commit {facts['commit'] or 'unknown'}, on {facts['platform']}.",
         "",
     ]
-    for part, title in (
-        ("test", "Errors on the test part"),
-        ("validation", "Errors on the validation part, to which the intervals were fitted"),
-    ):
-        if part in facts["metrics"]:
-            lines += [f"## {title}", "", *_table(facts["metrics"][part]), ""]
-    return "\n".join([*lines, "## Limits", "", *_limits(facts), ""])
+    return "\n".join([*lines, *error_sections(facts["metrics"]), LIMITS, "", *_limits(facts), ""])
+
+
+def error_sections(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what the metrics of `assess` say as the lines of the card's sections on errors."""
+    lines: list[str] = []
+    for part, title in (("test", ERRORS), ("validation", VALIDATION_ERRORS)):
+        if part in metrics:
+            lines += [title, "", *_table(metrics[part]), ""]
+            if honest := trust_table(metrics[part]):
+                lines += [*honest, ""]
+    if systems := systems_lines(metrics):
+        lines += ["## New chemical systems", "", *systems, ""]
+    return lines
 
 
 def _suspicious(data: Mapping[str, Any]) -> list[str]:

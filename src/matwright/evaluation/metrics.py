@@ -15,6 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matwright.errors import InputError
+from matwright.evaluation.distributions import (
+    coverage,
+    expected_normalised_calibration_error,
+    gaussian_crps,
+    gaussian_nll,
+    mean_width,
+    miscalibration_area,
+    sharpness,
+)
 
 Floats = NDArray[np.float64]
 MAPE_FLOOR = 1e-5  # truths below this in size are left out of the MAPE, as in the Matbench protocol
@@ -59,38 +68,6 @@ def mean_absolute_percentage_error(truth: Floats, mean: Floats) -> float:
     return float((np.abs(mean - truth)[large] / np.abs(truth[large])).mean()) if large.any() else math.nan
 
 
-def gaussian_nll(truth: Floats, mean: Floats, std: Floats) -> float:
-    """Return the mean negative log-likelihood −log N(y; ŷ, σ²) in nats; infinite where a σ is 0."""
-    if (std <= 0).any():
-        return math.inf
-    return float((0.5 * np.log(2 * np.pi * std**2) + 0.5 * ((truth - mean) / std) ** 2).mean())
-
-
-def gaussian_crps(truth: Floats, mean: Floats, std: Floats) -> float:
-    """Return the mean continuous ranked probability score of N(ŷ, σ²), in the unit of the property.
-
-    CRPS = σ [z (2Φ(z) − 1) + 2φ(z) − 1/√π] with z = (y − ŷ)/σ; for σ = 0 it is the absolute error.
-    """
-    # heavy: behind its door
-    from scipy.special import ndtr
-
-    safe = np.where(std > 0, std, 1.0)
-    z = (truth - mean) / safe
-    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    score = safe * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / math.sqrt(math.pi))
-    return float(np.where(std > 0, score, np.abs(truth - mean)).mean())
-
-
-def coverage(truth: Floats, lower: Floats, upper: Floats) -> float:
-    """Return the share of truths inside their intervals, bounds included."""
-    return float(((truth >= lower) & (truth <= upper)).mean())
-
-
-def mean_width(lower: Floats, upper: Floats) -> float:
-    """Return the mean width of the intervals, in the unit of the property."""
-    return float((upper - lower).mean())
-
-
 def rank_correlation(a: Floats, b: Floats) -> float:
     """Return Spearman's ρ, ties at their mean rank; NaN where one side is constant."""
     # heavy: behind its door
@@ -111,6 +88,18 @@ def balanced_accuracy(truth: NDArray[np.int64], probabilities: Floats) -> float:
     """Return the mean over the classes that occur of the share predicted right."""
     right = probabilities.argmax(1) == truth
     return float(np.mean([right[truth == label].mean() for label in np.unique(truth)]))
+
+
+def f1(truth: NDArray[np.int64], probabilities: Floats) -> float:
+    """Return F1 = 2 TP / (2 TP + FP + FN) of the second of two classes; of more classes the mean over those that occur.
+
+    A class is predicted where it is the most probable one.
+    """
+    guess = probabilities.argmax(1)
+    labels = [1] if probabilities.shape[1] == 2 else np.union1d(truth, guess).tolist()
+    hits = [2 * int(((guess == label) & (truth == label)).sum()) for label in labels]
+    named = [int((guess == label).sum() + (truth == label).sum()) for label in labels]
+    return float(np.mean([hit / max(1, count) for hit, count in zip(hits, named, strict=True)]))
 
 
 def class_nll(truth: NDArray[np.int64], probabilities: Floats) -> float:
@@ -146,6 +135,8 @@ class RegressionReport:
         r2, mape: without unit.
         nll: nats, None without a standard deviation.
         spearman: rank correlation of |error| and standard deviation, None without one.
+        miscalibration_area, ence: of the standard deviations, without unit; None without them.
+        sharpness: root mean variance in `unit`, None without standard deviations.
         coverage, width: by nominal level: share inside the interval, mean width in `unit`.
         unit: of the property.
     """
@@ -159,6 +150,9 @@ class RegressionReport:
     crps: float
     nll: float | None
     spearman: float | None
+    miscalibration_area: float | None
+    sharpness: float | None
+    ence: float | None
     coverage: Mapping[float, float]
     width: Mapping[float, float]
     unit: str
@@ -192,6 +186,9 @@ def report_regression(
         crps=gaussian_crps(y, m, s),
         nll=gaussian_nll(y, m, s) if spread else None,
         spearman=rank_correlation(np.abs(m - y), s) if spread else None,
+        miscalibration_area=miscalibration_area(y, m, s) if spread else None,
+        sharpness=sharpness(s) if spread else None,
+        ence=expected_normalised_calibration_error(y, m, s) if spread else None,
         coverage={level: coverage(y, lower, upper) for level, (lower, upper) in bounds.items()},
         width={level: mean_width(lower, upper) for level, (lower, upper) in bounds.items()},
         unit=unit,
@@ -206,6 +203,7 @@ class ClassReport:
     Attributes:
         n: records with a known class.
         accuracy, balanced_accuracy: shares.
+        f1: of the second of two classes, else the mean over classes (see `f1`).
         nll: nats.
         auc: area under the ROC curve of the second of two classes, None for more than two.
     """
@@ -213,6 +211,7 @@ class ClassReport:
     n: int
     accuracy: float
     balanced_accuracy: float
+    f1: float
     nll: float
     auc: float | None
 
@@ -231,6 +230,7 @@ def report_classes(truth: Floats, probabilities: Floats) -> ClassReport:
         n=len(labels),
         accuracy=accuracy(labels, shares),
         balanced_accuracy=balanced_accuracy(labels, shares),
+        f1=f1(labels, shares),
         nll=class_nll(labels, shares),
         auc=area_under_roc(labels, shares[:, 1]) if shares.shape[1] == 2 else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from matwright.evaluation.metrics import class_nll, mean_absolute_error
 from matwright.graphs.interface import GraphSource
 from matwright.materials.properties import PropertySpec
 from matwright.models.interface import BatchPrediction, PropertyModel, join_predictions
+
+if TYPE_CHECKING:
+    from matwright.graphs.batch import GraphBatch
 
 BATCH_SIZE = 64  # larger ones leave the processor's cache and are slower
 
@@ -38,6 +42,24 @@ def predict_records(
         if on_done is not None:
             on_done(len(chosen))
     return join_predictions(parts)
+
+
+def fractions_of(batch: GraphBatch) -> NDArray[np.float32]:
+    """Return (n_crystals, n_elements) atomic fractions by atomic number."""
+    # heavy (torch): behind its door
+    from matwright.elements import ELEMENT_FEATURES
+    from matwright.models.composition import element_fractions
+
+    fractions: NDArray[np.float32] = element_fractions(batch, len(ELEMENT_FEATURES)).float().cpu().numpy()
+    return fractions
+
+
+def record_fractions(source: GraphSource, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return (n, n_elements) atomic fractions of the records at `indices`, in their order."""
+    parts = [
+        fractions_of(source.batch(indices[start : start + BATCH_SIZE])) for start in range(0, len(indices), BATCH_SIZE)
+    ]
+    return np.concatenate(parts)
 
 
 def class_shares(spec: PropertySpec, prediction: BatchPrediction) -> NDArray[np.float64]:

@@ -27,8 +27,9 @@ class Prediction:
         aleatoric: standard deviation from what the data do not tell (variance head).
         lower, upper: split-conformal interval at `level`.
         level: nominal coverage of the interval, for instance 0.9.
-        domain_score: distance to the training data in embedding space, as a percentile of held-out
-            in-domain distances in [0, 1]; near 1 means unlike anything the model has seen (no unit).
+        domain_score: how unlike the training data the material is, in composition and in embedding space, as a
+            percentile among held-out in-domain materials in [0, 1]; near 1 means unlike anything the model has
+            seen (no unit).
     """
 
     spec: PropertySpec
@@ -45,6 +46,18 @@ class Prediction:
         """(n,) total standard deviation √(epistemic² + aleatoric²), in the unit of `spec`."""
         return np.sqrt(self.epistemic**2 + self.aleatoric**2)
 
+    def at(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> Prediction:
+        """The prediction of some of the materials."""
+        return replace(
+            self,
+            mean=self.mean[chosen],
+            epistemic=self.epistemic[chosen],
+            aleatoric=self.aleatoric[chosen],
+            lower=self.lower[chosen],
+            upper=self.upper[chosen],
+            domain_score=self.domain_score[chosen],
+        )
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +68,20 @@ class BatchPrediction:
         properties: one prediction of n values a property, by name; a categorical property appears as one
             probability a class, named "<property>=<class>".
         embedding: (n_crystals, width) float32, where the crystals lie in the model's embedding space.
+        distance: (n_crystals,) from there to the nearest training data (no unit); None where it was not measured.
     """
 
     properties: Mapping[str, Prediction]
     embedding: NDArray[np.float32]
+    distance: NDArray[np.float64] | None = None
+
+    def at(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> BatchPrediction:
+        """The predictions of some of the materials."""
+        return BatchPrediction(
+            properties={name: prediction.at(chosen) for name, prediction in self.properties.items()},
+            embedding=self.embedding[chosen],
+            distance=None if self.distance is None else self.distance[chosen],
+        )
 
 
 class PropertyModel(Protocol):
@@ -98,7 +121,12 @@ def bare_prediction(
 def join_predictions(parts: Sequence[BatchPrediction]) -> BatchPrediction:
     """Return the predictions of several batches as one, in their order; there is at least one batch."""
     properties = {name: _join([part.properties[name] for part in parts]) for name in parts[0].properties}
-    return BatchPrediction(properties=properties, embedding=np.concatenate([part.embedding for part in parts]))
+    distances = [part.distance for part in parts if part.distance is not None]
+    return BatchPrediction(
+        properties=properties,
+        embedding=np.concatenate([part.embedding for part in parts]),
+        distance=np.concatenate(distances) if len(distances) == len(parts) else None,
+    )
 
 
 def _join(parts: Sequence[Prediction]) -> Prediction:

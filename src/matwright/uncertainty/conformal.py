@@ -13,51 +13,55 @@ from numpy.typing import NDArray
 from matwright.errors import InputError
 from matwright.materials.properties import PropertySpec
 from matwright.models.interface import BatchPrediction, Prediction, PropertyModel
+from matwright.uncertainty.spread import SpreadModel
 
 if TYPE_CHECKING:
     from matwright.graphs.batch import GraphBatch
 
 DEFAULT_LEVEL = 0.9
 MAX_SCORES = 5_000  # more calibration records hardly sharpen a quantile and would only fatten the checkpoint
-FLOOR_SHARE = 0.2  # of the median residual: keeps the scale away from 0 where all members agree by chance
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Calibration:
-    """The residuals of one property on held-out data.
+    """What held-out errors of one property say: how wide its predictions spread, and how far its intervals reach.
 
-    An interval is ŷ ± q s, with s = √(σ² + floor²) where the model gives a standard deviation σ and s = 1 where it
-    gives none, and q the ⌈(n + 1) level⌉-th smallest of the scores |y − ŷ| / s.
+    An interval is ŷ ± q s, s the spread of the prediction and q the ⌈(n + 1) level⌉-th smallest of the scores
+    |y − ŷ| / s, each with an s that the record itself did not help to fit. So its width follows the material
+    (locally adaptive) and its coverage is the level on the average over materials like the held-out ones.
 
     Attributes:
-        scores: (n,) float64, ascending; in the unit of the property where `normalised` is False, else without unit.
-        floor: in the unit of the property.
-        normalised: whether the predicted standard deviation scales the interval.
+        scores: (n,) float64, ascending, without unit.
+        spread: of a prediction.
     """
 
     scores: NDArray[np.float64]
-    floor: float
-    normalised: bool
+    spread: SpreadModel
 
     @classmethod
-    def fit(cls, truth: NDArray[np.float64], prediction: Prediction) -> Calibration:
-        """Calibrate on held-out truths, (n,) in the unit of the property, NaN where unknown.
+    def fit(
+        cls, truth: NDArray[np.float64], prediction: Prediction, distance: NDArray[np.float64] | None = None
+    ) -> Calibration:
+        """Calibrate on held-out records.
+
+        Args:
+            truth: (n,) in the unit of the property, NaN where unknown.
+            prediction: of the same records.
+            distance: (n,) to the training data, None where it is not measured.
 
         Raises:
             InputError: no truth is known.
         """
-        known = ~np.isnan(truth)
+        known = ~np.isnan(truth) & ~np.isnan(prediction.mean)
         if not known.any():
             raise InputError(
                 f"{prediction.spec.name}: the validation part has no known value to calibrate intervals on"
             )
-        residual = np.abs(truth - prediction.mean)[known]
-        std = prediction.std[known]
-        floor = FLOOR_SHARE * float(np.median(residual))
-        normalised = bool((std > 0).all()) and floor > 0
-        scores = np.sort(residual / np.sqrt(std**2 + floor**2) if normalised else residual)
-        return cls(scores=_thin(scores), floor=floor, normalised=normalised)
+        judged = prediction.at(known)
+        error = np.abs(truth[known] - judged.mean)
+        spread, untouched = SpreadModel.fit(error, judged, None if distance is None else distance[known])
+        return cls(scores=_thin(np.sort(error / untouched)), spread=spread)
 
     def quantile(self, level: float) -> float:
         """Return q for the level; infinite where the calibration data are too few to promise that level.
@@ -70,14 +74,29 @@ class Calibration:
         rank = math.ceil((len(self.scores) + 1) * level - 1e-9)
         return float(self.scores[rank - 1]) if rank <= len(self.scores) else math.inf
 
-    def interval(self, prediction: Prediction, level: float = DEFAULT_LEVEL) -> Prediction:
-        """Return the prediction with its interval at `level`, cut at the property's physical bounds."""
-        scale = np.sqrt(prediction.std**2 + self.floor**2) if self.normalised else np.ones(len(prediction.mean))
-        margin = self.quantile(level) * scale
-        spec = prediction.spec
-        lower = np.maximum(prediction.mean - margin, -math.inf if spec.lower is None else spec.lower)
-        upper = np.minimum(prediction.mean + margin, math.inf if spec.upper is None else spec.upper)
-        return replace(prediction, lower=lower, upper=upper, level=level)
+    def interval(
+        self, prediction: Prediction, level: float = DEFAULT_LEVEL, distance: NDArray[np.float64] | None = None
+    ) -> Prediction:
+        """Return the prediction with its interval at `level`, cut at the property's physical bounds.
+
+        Its standard deviations are scaled so that the total is the spread that held-out errors show; where the model
+        gives none, the spread counts as aleatoric.
+        """
+        spread = self.spread.spread(prediction, distance)
+        given = prediction.std
+        factor = np.where(given > 0, spread / np.where(given > 0, given, 1.0), 0.0)
+        aleatoric = np.where(given > 0, prediction.aleatoric * factor, spread)
+        calibrated = replace(prediction, aleatoric=aleatoric, epistemic=prediction.epistemic * factor)
+        lower, upper = self.bounds(calibrated, level)
+        return replace(calibrated, lower=lower, upper=upper, level=level)
+
+    def bounds(self, calibrated: Prediction, level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return lower and upper bounds, (n,) each, at another level for a prediction that `interval` returned."""
+        margin = self.quantile(level) * calibrated.std
+        spec = calibrated.spec
+        lower = np.maximum(calibrated.mean - margin, -math.inf if spec.lower is None else spec.lower)
+        upper = np.minimum(calibrated.mean + margin, math.inf if spec.upper is None else spec.upper)
+        return lower, upper
 
 
 def _thin(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,11 +130,15 @@ class ConformalModel:
 
     def predict(self, batch: GraphBatch) -> BatchPrediction:
         """Predict and add the intervals."""
-        plain = self._inner.predict(batch)
-        properties = {
-            name: self._calibrations[name].interval(prediction, self._level)
-            if name in self._calibrations
-            else prediction
-            for name, prediction in plain.properties.items()
-        }
-        return replace(plain, properties=properties)
+        return with_intervals(self._inner.predict(batch), self._calibrations, self._level)
+
+
+def with_intervals(
+    plain: BatchPrediction, calibrations: Mapping[str, Calibration], level: float = DEFAULT_LEVEL
+) -> BatchPrediction:
+    """Return the predictions with intervals and calibrated standard deviations."""
+    properties = {
+        name: calibrations[name].interval(prediction, level, plain.distance) if name in calibrations else prediction
+        for name, prediction in plain.properties.items()
+    }
+    return replace(plain, properties=properties)

@@ -1,4 +1,4 @@
-"""The domain score: how far a crystal lies from the training data, where the model sees it."""
+"""The domain score: how unlike the training data a material is, in what it is made of and where the model sees it."""
 
 from __future__ import annotations
 
@@ -15,62 +15,141 @@ from matwright.models.interface import BatchPrediction, PropertyModel
 if TYPE_CHECKING:
     from matwright.graphs.batch import GraphBatch
 
-NEIGHBOURS = 5
-MAX_SAMPLE = 2_000  # training crystals, and held-out distances, that a checkpoint keeps
+Floats = NDArray[np.float64]
+NEIGHBOURS, NEAR_COMPOSITIONS = 5, 3
+MAX_SAMPLE = 10_000  # training records, and compositions, that a checkpoint keeps: a thinner sample knows errors worse
+MAX_HELD_OUT = 2_000
+FLOORS = (0.05, 0.05)  # under distances: of compositions, and as a share of the usual one in the embedding space
+DEAD_SHARE = 0.01  # of the liveliest feature's deviation: a feature that hardly moves in training must not rule later
+ALLOWANCE = 1.0  # standard deviations by which a position in embedding space must be odder than a composition
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Places:
+    """Where n materials lie.
+
+    Attributes:
+        embedding: (n, width) float32, in the embedding space of the model.
+        fractions: (n, n_elements) float32, atomic fractions by atomic number, each row summing to 1.
+    """
+
+    embedding: NDArray[np.float32]
+    fractions: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.embedding)
+
+    def at(self, indices: NDArray[np.integer]) -> Places:
+        """The places of some of the materials."""
+        return Places(embedding=self.embedding[indices], fractions=self.fractions[indices])
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DomainReference:
-    """Where the training data lie in the embedding space.
+    """Where the training data lie, and how far held-out materials usually are from them.
+
+    Two distances are taken. One between compositions p and q, √(2 − 2 Σ √(p_i q_i)) (Hellinger's, times √2): an
+    element, or a mixture of elements, that no training record has is far, whatever the network makes of it. One in
+    the embedding space, which sees structure and conditions too, and near which errors are known. With z for the
+    standardised logarithm of each among held-out materials, the oddness of a material is log(e^z_c + e^(z_e − 1)): the
+    larger one counts, and of two equal ones the composition.
 
     Attributes:
         centre, scale: (width,) float32, mean and standard deviation of the training embeddings.
-        sample: (n_sample, width) float32, standardised embeddings of some training crystals.
-        distances: (n_held_out,) float32, ascending, distances of held-out in-domain crystals.
+        sample: (n_sample, width) float32, standardised embeddings of training records.
+        roots: (n_compositions, n_elements) float32, square roots of the atomic fractions of training records.
+        floors: (2,) float64, under the distances.
+        usual, deviation: (2,) float64, of the logarithms of the distances among held-out materials.
+        held_out: (n_held_out,) float64, ascending, oddness of held-out in-domain materials.
     """
 
     centre: NDArray[np.float32]
     scale: NDArray[np.float32]
     sample: NDArray[np.float32]
-    distances: NDArray[np.float32]
+    roots: NDArray[np.float32]
+    floors: Floats
+    usual: Floats
+    deviation: Floats
+    held_out: Floats
 
     @classmethod
-    def fit(
-        cls, train: NDArray[np.float32], held_out: NDArray[np.float32], generator: np.random.Generator
-    ) -> DomainReference:
-        """Make the reference from embeddings (n, width) of training and held-out crystals.
+    def fit(cls, train: Places, held_out: Places, generator: np.random.Generator) -> DomainReference:
+        """Make the reference from the places of training and of held-out records.
 
         Raises:
             InputError: one of the two is empty.
         """
         if len(train) == 0 or len(held_out) == 0:
             raise InputError("a domain score needs embeddings of training and of held-out crystals")
+        centre, scale = train.embedding.mean(0), train.embedding.std(0)
+        scale = np.maximum(scale, max(DEAD_SHARE * float(scale.max()), 1e-6))
         chosen = generator.permutation(len(train))[:MAX_SAMPLE]
-        centre, scale = train.mean(0), np.maximum(train.std(0), 1e-6)
-        sample = ((train[chosen] - centre) / scale).astype(np.float16).astype(np.float32)  # as a checkpoint keeps it
-        bare = cls(centre=centre, scale=scale, sample=sample, distances=np.zeros(1, np.float32))
-        distances = np.sort(bare.distance(held_out[generator.permutation(len(held_out))[:MAX_SAMPLE]]))
-        return replace(bare, distances=distances)
+        bare = cls(
+            centre=centre,
+            scale=scale,
+            sample=half_precision((train.embedding[chosen] - centre) / scale),
+            roots=np.sqrt(_different(train.fractions, generator)),
+            floors=np.array(FLOORS),
+            usual=np.zeros(2),
+            deviation=np.ones(2),
+            held_out=np.zeros(1),
+        )
+        distances = bare.distances(held_out.at(generator.permutation(len(held_out))[:MAX_HELD_OUT]))
+        floors = bare.floors * [1.0, float(np.median(distances[:, 1])) or 1.0]
+        logarithms = np.log(distances + floors)
+        deviation = np.maximum(logarithms.std(0), 1e-3)
+        shaped = replace(bare, floors=floors, usual=logarithms.mean(0), deviation=deviation)
+        return replace(shaped, held_out=np.sort(shaped.oddness(distances)))
 
-    def distance(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return (n,) mean Euclidean distances to the nearest training crystals of the sample, per √width."""
+    def distances(self, places: Places) -> Floats:
+        """Return (n, 2) mean distances to the nearest training records: of compositions, and of embeddings per √width.
+
+        None has a unit.
+        """
+        return np.stack([self._of_compositions(places.fractions), self._of_embeddings(places.embedding)], axis=1)
+
+    def oddness(self, distances: Floats) -> Floats:
+        """Return (n,) how unusual such distances, (n, 2), are among held-out materials; above 0 more than usual."""
+        standard = (np.log(distances + self.floors) - self.usual) / self.deviation
+        return np.logaddexp(standard[:, 0], standard[:, 1] - ALLOWANCE)
+
+    def score(self, distances: Floats) -> Floats:
+        """Return (n,) shares in [0, 1] of held-out materials that are less odd than materials at these distances."""
+        return np.searchsorted(self.held_out, self.oddness(distances)) / len(self.held_out)
+
+    def _of_compositions(self, fractions: NDArray[np.float32]) -> Floats:
+        overlap = np.sqrt(fractions) @ self.roots.T  # (n, n_compositions)
+        k = min(NEAR_COMPOSITIONS, overlap.shape[1])
+        most = np.partition(overlap, -k, axis=1)[:, -k:].astype(np.float64)
+        nearest: Floats = np.sqrt(np.maximum(2 - 2 * most, 0)).mean(1)
+        return nearest
+
+    def _of_embeddings(self, embedding: NDArray[np.float32]) -> Floats:
         points = (embedding - self.centre) / self.scale
         squared = points @ (-2 * self.sample.T)  # (n, n_sample)
         squared += (points**2).sum(1)[:, None] + (self.sample**2).sum(1)
         k = min(NEIGHBOURS, len(self.sample))
-        nearest = np.sqrt(np.maximum(np.partition(squared, k - 1, axis=1)[:, :k], 0))
-        result: NDArray[np.float32] = (nearest.mean(1) / np.sqrt(points.shape[1])).astype(np.float32)
-        return result
+        least = np.partition(squared, k - 1, axis=1)[:, :k].astype(np.float64)
+        nearest: Floats = np.sqrt(np.maximum(least, 0)).mean(1) / np.sqrt(points.shape[1])
+        return nearest
 
-    def score(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return (n,) shares in [0, 1] of held-out crystals that lie nearer to the training data."""
-        return np.searchsorted(self.distances, self.distance(embedding)) / len(self.distances)
+
+def half_precision(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values as a checkpoint keeps them, so that a loaded reference gives the same distances."""
+    return values.astype(np.float16).astype(np.float32)
+
+
+def _different(fractions: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
+    """At most MAX_SAMPLE different compositions: polymorphs of one would fill the neighbourhood of each other."""
+    different = np.unique(np.round(fractions, 4), axis=0)
+    return different[np.sort(generator.permutation(len(different))[:MAX_SAMPLE])]
 
 
 @final
 class DomainModel:
-    """A model whose predictions carry a domain score."""
+    """A model whose predictions carry a domain score and the distance that their spread depends on."""
 
     def __init__(self, inner: PropertyModel, reference: DomainReference) -> None:
         self._inner, self._reference = inner, reference
@@ -82,7 +161,14 @@ class DomainModel:
 
     def predict(self, batch: GraphBatch) -> BatchPrediction:
         """Predict and add the domain score, the same for every property of a crystal."""
-        plain = self._inner.predict(batch)
-        score = self._reference.score(plain.embedding)
-        properties = {name: replace(p, domain_score=score) for name, p in plain.properties.items()}
-        return replace(plain, properties=properties)
+        from matwright.evaluation.records import fractions_of  # heavy (torch): behind its door
+
+        return with_domain(self._inner.predict(batch), fractions_of(batch), self._reference)
+
+
+def with_domain(plain: BatchPrediction, fractions: NDArray[np.float32], reference: DomainReference) -> BatchPrediction:
+    """Return the predictions with domain score and distance; `fractions` (n, n_elements) are of the same materials."""
+    distances = reference.distances(Places(embedding=plain.embedding, fractions=fractions))
+    score = reference.score(distances)
+    properties = {name: replace(p, domain_score=score) for name, p in plain.properties.items()}
+    return replace(plain, properties=properties, distance=distances[:, 1])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from matwright.evaluation.plots import Curve, plot_learning_curves, plot_parity
+from matwright.evaluation.plots import Curve, SpreadCurves, plot_calibration, plot_learning_curves, plot_parity
 
 PNG = b"\x89PNG"
 
@@ -29,3 +29,20 @@ def test_parity(tmp_path: Path) -> None:
         assert (tmp_path / "parity.png").read_bytes().startswith(PNG)
     plot_parity(truth[:1], truth[:1], truth[:1], name="gap", unit="eV", note="", path=tmp_path / "one.png")
     assert (tmp_path / "one.png").read_bytes().startswith(PNG)
+
+
+def test_calibration(tmp_path: Path) -> None:
+    shares = np.linspace(0, 1, 101)
+    for levels, errors in (({0.5: 0.48, 0.9: 0.91}, np.array([0.1, 0.0, 2.0])), ({}, np.zeros(3))):
+        sigmas = np.array([0.2, 0.3, 0.9])
+        curves = SpreadCurves(
+            shares=shares,
+            observed=shares**2,
+            levels=levels,
+            spread=sigmas,
+            error=errors,
+            sigmas=sigmas,
+            errors=errors,
+        )
+        plot_calibration(curves, name="gap", unit="eV", note="n = 3", path=tmp_path / "calibration.png")
+        assert (tmp_path / "calibration.png").read_bytes().startswith(PNG)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from matwright.errors import InputError
-from matwright.evaluation.records import class_shares, predict_records, validation_numbers
+from matwright.evaluation.records import class_shares, predict_records, record_fractions, validation_numbers
 from matwright.graphs.builder import build_graph
 from matwright.graphs.ragged import Labels
 from matwright.graphs.store import GraphStore, pack
@@ -31,7 +31,7 @@ from matwright.models.gem_ppm import GemPpm
 from matwright.models.scaled import ScaledModel, TargetScale
 from matwright.rng import generator
 from matwright.uncertainty.conformal import Calibration
-from matwright.uncertainty.domain import DomainReference
+from matwright.uncertainty.domain import DomainReference, Places
 from matwright.uncertainty.ensemble import EnsembleModel
 from matwright.uncertainty.stored import Trust, load_property_model, save_trust
 
@@ -138,19 +138,22 @@ def test_a_target_without_values_or_spread_is_refused(store: GraphStore) -> None
         scaled(store, specs=(GAP, ENERGY, METAL, TOTAL))
 
 
-def save(folder: Path, store: GraphStore, seeds: Sequence[int] = (0, 1)) -> None:
+def save(folder: Path, store: GraphStore, seeds: Sequence[int] = (0, 1)) -> Trust:
     members = [scaled(store, seed) for seed in seeds]
     for index, member in enumerate(members):
         save_member(folder, index, member)
     prediction = predict_records(EnsembleModel(members), store, np.arange(40))
     calibration = {GAP.name: Calibration.fit(store.targets[:, 1], prediction.properties[GAP.name])}
-    domain = DomainReference.fit(prediction.embedding[:30], prediction.embedding[30:], generator(0))
-    save_trust(folder, Trust(calibrations=calibration, domain=domain))
+    places = Places(embedding=prediction.embedding, fractions=record_fractions(store, np.arange(40)))
+    domain = DomainReference.fit(places.at(np.arange(30)), places.at(np.arange(30, 40)), generator(0))
+    trust = Trust(calibrations=calibration, domain=domain)
+    save_trust(folder, trust)
     write_model_file(folder, ModelFile(specs=SPECS, config=CONFIG, n_members=len(seeds), facts={"seed": 0}))
+    return trust
 
 
 def test_a_saved_model_predicts_the_same(tmp_path: Path, store: GraphStore) -> None:
-    save(tmp_path, store)
+    trust = save(tmp_path, store)
     state = torch.get_rng_state()
     model, described = load_property_model(tmp_path)
     assert torch.equal(state, torch.get_rng_state())
@@ -159,9 +162,12 @@ def test_a_saved_model_predicts_the_same(tmp_path: Path, store: GraphStore) -> N
     assert described.facts == {"seed": 0}
     again = predict_records(model, store, np.arange(40))
     before = predict_records(EnsembleModel([scaled(store, 0), scaled(store, 1)]), store, np.arange(40))
+    before = trust.of(before, record_fractions(store, np.arange(40)))
     for name, prediction in before.properties.items():
         np.testing.assert_array_equal(again.properties[name].mean, prediction.mean)
-        np.testing.assert_array_equal(again.properties[name].epistemic, prediction.epistemic)
+        np.testing.assert_allclose(again.properties[name].epistemic, prediction.epistemic, rtol=1e-4)
+        np.testing.assert_allclose(again.properties[name].upper, prediction.upper, rtol=1e-4)
+        np.testing.assert_array_equal(again.properties[name].domain_score, prediction.domain_score)
     gap = again.properties[GAP.name]
     assert (gap.lower <= gap.mean).all()
     assert (gap.mean <= gap.upper).all()

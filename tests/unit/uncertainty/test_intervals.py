@@ -15,7 +15,6 @@ from matwright.materials.properties import PropertySpec
 from matwright.models.interface import BatchPrediction, Prediction, bare_prediction, join_predictions
 from matwright.uncertainty import conformal
 from matwright.uncertainty.conformal import Calibration, ConformalModel
-from matwright.uncertainty.domain import DomainModel, DomainReference
 from matwright.uncertainty.ensemble import EnsembleModel
 
 ENERGY = PropertySpec(name="energy", unit="eV/atom")
@@ -60,11 +59,12 @@ def test_known_noise_gives_narrower_intervals_that_hold_everywhere() -> None:
 @given(st.integers(1, 60), st.integers(1, 99).map(lambda percent: percent / 100), st.integers(0, 2**32))
 def test_quantile_is_the_finite_sample_one(n: int, level: float, seed: int) -> None:
     truth = np.random.default_rng(seed).normal(size=n)
-    calibration = Calibration.fit(truth, bare_prediction(ENERGY, np.zeros(n)))
-    q = calibration.quantile(level)
+    prediction = bare_prediction(ENERGY, np.zeros(n))
+    calibration = Calibration.fit(truth, prediction)
+    found = calibration.interval(prediction, level)
     needed = math.ceil((n + 1) * level - 1e-9)
-    assert (np.abs(truth) <= q).sum() >= min(needed, n)
-    assert math.isinf(q) == (needed > n)
+    assert (np.abs(truth) <= found.upper * (1 + 1e-9)).sum() >= min(needed, n)
+    assert math.isinf(calibration.quantile(level)) == (needed > n)
 
 
 def test_missing_bounds_and_wrong_input() -> None:
@@ -120,25 +120,6 @@ def test_ensemble_of_one_is_that_one_and_of_two_splits_the_spread() -> None:
         EnsembleModel([])
     with pytest.raises(InputError, match="same properties"):
         EnsembleModel([one, replace(two, specs=(GAP,))])
-
-
-def test_domain_score_is_uniform_at_home_and_one_far_away() -> None:
-    rng = np.random.default_rng(0)
-    train, held_out, new = (rng.normal(size=(n, 8)).astype(np.float32) for n in (3000, 1000, 1000))
-    reference = DomainReference.fit(train, held_out, rng)
-    assert reference.sample.shape == (2000, 8)
-    at_home = reference.score(new)
-    assert np.abs(np.quantile(at_home, [0.1, 0.5, 0.9]) - [0.1, 0.5, 0.9]).max() < 0.06
-    assert (reference.score(new + 20) == 1).all()
-    model = DomainModel(
-        Constant(np.array([0.0, 50.0]), np.zeros(2)), DomainReference.fit(train[:, :3], held_out[:, :3], rng)
-    )
-    assert model.predict(None).properties["energy"].domain_score.tolist() == [
-        pytest.approx(0, abs=0.2),
-        1.0,
-    ]
-    with pytest.raises(InputError, match="needs embeddings"):
-        DomainReference.fit(train[:0], held_out, rng)
 
 
 def test_wrappers_nest_and_parts_join() -> None:

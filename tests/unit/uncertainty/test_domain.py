@@ -1,0 +1,104 @@
+"""Domain scores of materials whose place is known: at home, of a new element, far off in embedding space."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from matwright.errors import InputError
+from matwright.materials.properties import PropertySpec
+from matwright.models.interface import BatchPrediction, bare_prediction
+from matwright.uncertainty import domain
+from matwright.uncertainty.domain import DomainReference, Places, with_domain
+
+ENERGY = PropertySpec(name="energy", unit="eV/atom")
+ELEMENTS, KNOWN = 12, 10
+
+
+def places(n: int, seed: int) -> Places:
+    """Ternary mixtures of the first ten elements, and embeddings that know nothing of them."""
+    rng = np.random.default_rng(seed)
+    fractions = np.zeros((n, ELEMENTS), np.float32)
+    for row in fractions:
+        row[rng.choice(KNOWN, 3, replace=False)] = rng.dirichlet(np.ones(3))
+    return Places(embedding=rng.normal(size=(n, 8)).astype(np.float32), fractions=fractions)
+
+
+@pytest.fixture(scope="module")
+def reference() -> DomainReference:
+    return DomainReference.fit(places(3000, 0), places(1000, 1), np.random.default_rng(0))
+
+
+def score(reference: DomainReference, where: Places) -> np.ndarray:
+    return reference.score(reference.distances(where))
+
+
+def test_the_score_is_uniform_at_home(reference: DomainReference) -> None:
+    found = score(reference, places(1000, 2))
+    assert np.abs(np.quantile(found, [0.1, 0.5, 0.9]) - [0.1, 0.5, 0.9]).max() < 0.07
+
+
+def test_what_is_far_in_either_way_is_marked(reference: DomainReference) -> None:
+    home = places(200, 3)
+    away = replace(home, embedding=home.embedding + 20)
+    assert (score(reference, away) == 1).all()
+    fractions = home.fractions.copy()
+    fractions[:, KNOWN] = 1.0  # half of each material is an element that training has never seen
+    strange = replace(home, fractions=fractions / fractions.sum(1, keepdims=True))
+    assert (score(reference, strange) > 0.95).all()
+    assert score(reference, home).mean() < 0.6
+
+
+def test_distances_of_compositions_by_hand() -> None:
+    train = Places(
+        embedding=np.array([[0.0], [1.0]], np.float32), fractions=np.array([[1, 0, 0], [0.5, 0.5, 0]], np.float32)
+    )
+    reference = DomainReference.fit(train, train, np.random.default_rng(0))
+    asked = Places(
+        embedding=np.array([[0.0], [0.0]], np.float32), fractions=np.array([[0, 0, 1], [1, 0, 0]], np.float32)
+    )
+    found = reference.distances(asked)
+    np.testing.assert_allclose(found[0, 0], np.sqrt(2), rtol=1e-6)  # nothing shared with either
+    np.testing.assert_allclose(found[1, 0], np.sqrt(2 - np.sqrt(2)) / 2, rtol=1e-3)  # itself, and half of the mixture
+    np.testing.assert_allclose(found[:, 1], 1.0, rtol=1e-3)  # 0 and 2 deviations away
+
+
+def test_polymorphs_count_once_and_large_data_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = places(300, 0)
+    doubled = Places(embedding=np.tile(one.embedding, (2, 1)), fractions=np.tile(one.fractions, (2, 1)))
+    reference = DomainReference.fit(doubled, one, np.random.default_rng(0))
+    assert reference.roots.shape == (300, ELEMENTS)
+    monkeypatch.setattr(domain, "MAX_SAMPLE", 100)
+    thin = DomainReference.fit(doubled, one, np.random.default_rng(0))
+    assert thin.sample.shape == (100, 8)
+    assert thin.roots.shape == (100, ELEMENTS)
+    same = DomainReference.fit(doubled, one, np.random.default_rng(0))
+    np.testing.assert_array_equal(thin.held_out, same.held_out)
+
+
+def test_one_composition_in_many_states() -> None:
+    """Alloys of one composition differ by their processing alone: then another composition is what is odd."""
+    rng = np.random.default_rng(0)
+    fractions = np.tile(np.array([[0.5, 0.5, 0.0]], np.float32), (400, 1))
+    same = Places(embedding=rng.normal(size=(400, 4)).astype(np.float32), fractions=fractions)
+    reference = DomainReference.fit(same.at(np.arange(300)), same.at(np.arange(300, 400)), rng)
+    new = Places(embedding=same.embedding[300:], fractions=np.tile(np.array([[0, 0, 1]], np.float32), (100, 1)))
+    assert (score(reference, new) == 1).all()
+    assert 0.3 < score(reference, same.at(np.arange(300, 400))).mean() < 0.7
+
+
+def test_predictions_get_score_and_distance(reference: DomainReference) -> None:
+    where = places(5, 4)
+    plain = BatchPrediction(properties={"energy": bare_prediction(ENERGY, np.zeros(5))}, embedding=where.embedding)
+    found = with_domain(plain, where.fractions, reference)
+    np.testing.assert_array_equal(found.properties["energy"].domain_score, score(reference, where))
+    assert found.distance is not None
+    np.testing.assert_array_equal(found.distance, reference.distances(where)[:, 1])
+    assert plain.distance is None
+
+
+def test_nothing_to_compare_with() -> None:
+    with pytest.raises(InputError, match="needs embeddings"):
+        DomainReference.fit(places(0, 0), places(3, 0), np.random.default_rng(0))
