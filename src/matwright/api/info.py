@@ -7,6 +7,7 @@ from typing import Any
 
 from matwright.api.models import CARD_FILE, MODEL_FILE, find_model, shipped_models
 from matwright.errors import InputError
+from matwright.physics.elasticity import COMPONENT_NAMES
 from matwright.serialization import read_json
 
 SUMMARY_OF_FORMAT: Mapping[str, str] = {
@@ -41,6 +42,11 @@ def _summary(content: Mapping[str, Any]) -> str:
     reports = content.get("facts", {}).get("metrics", {}).get("test", {})
     shown = []
     for spec in content["specs"]:
+        if spec["name"] in COMPONENT_NAMES[1:]:  # the first component stands for all
+            continue
+        if spec["name"] == COMPONENT_NAMES[0]:
+            shown.append(f"the elastic tensor ({spec['unit']})")
+            continue
         report = reports.get(spec["name"], {})
         if "mae" in report:
             shown.append(f"{spec['name']} (test MAE {report['mae']:.3g} {spec['unit']})")
