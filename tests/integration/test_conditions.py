@@ -195,6 +195,7 @@ def test_a_question_that_makes_no_sense(
         (["--fusion", "mixed"], "unified"),
         (["--arrhenius", "yield_strength"], "--log yield_strength"),
         (["--arrhenius", "yield_strength", "--log", "yield_strength"], "needs one condition that is a temperature"),
+        (["--arrhenius", "yield_strength", "--log", "yield_strength", "--target", "wt_Al:1"], "by themselves"),
         (["--residual", "ztt=1"], "did you mean 'zt'"),
         (["--residual", "zt=much"], "is a number"),
         (["--group-column", "batch", "--split", "formula"], "not both"),
@@ -298,7 +299,12 @@ def test_disordered_crystals_beside_formulas_with_bounds_and_a_law_of_temperatur
     predictor = load_predictor(out)
     states = [{"temperature": kelvin} for kelvin in (300.0, 400.0, 500.0)]
     found = predictor.predict([disordered(0.3)] * 3, states)
-    assert np.isfinite(found["ionic_conductivity"].mean).all()
-    assert (found["activation_energy"].mean > 0).all()
+    assert (np.diff(found["ionic_conductivity"].mean) > 0).all(), "conductivity rises with temperature"
+    energy = found["activation_energy"].mean
+    assert (energy > 0).all()
+    assert np.ptp(energy) < 1e-5, "one activation energy for one material"
+    inverse = 1 / (8.617333e-5 * math.log(10) * np.array([300.0, 400.0, 500.0]))
+    slopes = -np.diff(found["ionic_conductivity"].mean) / np.diff(inverse)
+    np.testing.assert_allclose(slopes, energy[0], rtol=1e-3)
     by_formula = predictor.predict([Composition.from_formula("Li0.3Na0.7Cl")], states[0])
     assert np.isfinite(by_formula["ionic_conductivity"].mean).all()

@@ -126,6 +126,10 @@ class TrainSettings:
         names = [spec.name for spec in self.specs]
         if wrong := next((name for name in self.arrhenius if name not in names), None):
             raise InputError(f"there is no target {wrong!r} for Arrhenius' law{nearest_hint(wrong, names)}")
+        if self.arrhenius and set(self.arrhenius) != set(names):
+            raise InputError(
+                "the temperature of Arrhenius' law reaches a model by that law alone: train other targets by themselves"
+            )
 
     @property
     def config(self) -> GemPpmConfig:

@@ -47,14 +47,18 @@ class ConditionEncoder(nn.Module):
     """(n_crystals, width) state of the conditions of each material.
 
     A number enters standardised, resolved by Gaussians and with a flag whether it is known; a category by a learned
-    vector, with one of its own for "missing"; the steps, in their order, through a gated recurrent unit.
+    vector, with one of its own for "missing"; the steps, in their order, through a gated recurrent unit. The
+    conditions at the places `without` are left out.
     """
 
-    def __init__(self, schema: ConditionSchema, width: int, dropout: float) -> None:
+    def __init__(
+        self, schema: ConditionSchema, width: int, dropout: float, without: frozenset[int] = frozenset()
+    ) -> None:
         super().__init__()
         is_number = [column.is_number for column in schema.columns]
-        self.numbers = [index for index, yes in enumerate(is_number) if yes]
-        self.categories = [index for index, yes in enumerate(is_number) if not yes]
+        self.n_columns = len(is_number)
+        self.numbers = [index for index, yes in enumerate(is_number) if yes and index not in without]
+        self.categories = [index for index, yes in enumerate(is_number) if not yes and index not in without]
         small = self.word_width = max(4, width // 4)
         self.words = nn.ModuleList(
             nn.Embedding(len(schema.columns[index].categories) + 1, small) for index in self.categories
@@ -85,8 +89,8 @@ class ConditionEncoder(nn.Module):
             parts.append(words(codes))
         if self.steps is not None:
             parts.append(self.steps(batch))
-        hidden = self.dropout(functional.silu(self.hidden(torch.cat(parts, dim=1))))
-        state: Tensor = functional.silu(self.out(hidden))
+        hidden = self.dropout(functional.relu(self.hidden(torch.cat(parts, dim=1))))
+        state: Tensor = functional.relu(self.out(hidden))
         return state
 
     def input_columns(self) -> list[int]:
@@ -94,7 +98,7 @@ class ConditionEncoder(nn.Module):
         columns = [index for index in self.numbers for _ in range(_CENTRES + 2)]
         columns += [index for index in self.categories for _ in range(self.word_width)]
         steps = self.hidden.in_features - len(columns)
-        return columns + [len(self.numbers) + len(self.categories)] * steps
+        return columns + [self.n_columns] * steps
 
     def number_features(self, values: Tensor) -> Tensor:
         """(n_crystals, n_numbers · (n_centres + 2)) from (n_crystals, n_numbers) values, NaN where missing."""

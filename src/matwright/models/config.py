@@ -145,8 +145,17 @@ class GemPpmConfig:
 
     @property
     def fuses(self) -> bool:
-        """Whether the conditions reach the state of a material."""
-        return self.conditions is not None and self.fusion is not FusionMode.NONE
+        """Whether conditions reach the state of a material."""
+        if self.conditions is None or self.fusion is FusionMode.NONE:
+            return False
+        return self.conditions.steps is not None or len(self.conditions.columns) > len(self.law_columns)
+
+    @property
+    def law_columns(self) -> frozenset[int]:
+        """Places of the temperatures of Arrhenius heads; they act by the law alone, so that its slope is a constant."""
+        laws = {head.temperature for head in self.heads if head.temperature}
+        columns = () if self.conditions is None else self.conditions.columns
+        return frozenset(place for place, column in enumerate(columns) if column.name in laws)
 
     @property
     def elastic(self) -> bool:

@@ -44,7 +44,7 @@ class GemPpm(nn.Module):
         self.conditions: ConditionEncoder | None = None
         self.fusion: nn.Module | None = None
         if config.conditions is not None and config.fuses:
-            self.conditions = ConditionEncoder(config.conditions, config.width, config.dropout)
+            self.conditions = ConditionEncoder(config.conditions, config.width, config.dropout, config.law_columns)
             self.fusion = FUSIONS[config.fusion](width, config.width, config.width)
             width = config.width
         self.heads = Heads(width, config.heads)

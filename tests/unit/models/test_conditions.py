@@ -93,9 +93,10 @@ def test_measuring_a_constant_or_unknown_condition_is_harmless() -> None:
     assert np.isfinite(outputs(model, [(5.0, 0.0), (NAN, NAN), (7.0, 1.0)])).all()
 
 
-def test_an_arrhenius_head_obeys_its_law() -> None:
+@pytest.mark.parametrize("mode", [FusionMode.NONE, *MODES])
+def test_an_arrhenius_head_obeys_its_law(mode: FusionMode) -> None:
     """log10 σ is a straight line in 1/T that falls with it, and the slope is the activation energy it states."""
-    model = network(FusionMode.NONE, HeadKind.ARRHENIUS)
+    model = network(mode, HeadKind.ARRHENIUS)
     celsius = np.array([-50.0, 27.0, 200.0, 800.0, NAN])
     with torch.no_grad():
         raw = model(batch([(float(t), 0.0) for t in celsius])).double().numpy()
