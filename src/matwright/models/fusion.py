@@ -24,7 +24,7 @@ class Concatenation(nn.Module):
 
     def forward(self, structure: Tensor, conditions: Tensor) -> Tensor:
         """Return (n_crystals, width)."""
-        return functional.silu(self.joint(torch.cat([structure, conditions], dim=1)))
+        return functional.relu(self.joint(torch.cat([structure, conditions], dim=1)))
 
 
 @final
