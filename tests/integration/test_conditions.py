@@ -291,7 +291,7 @@ def test_disordered_crystals_beside_formulas_with_bounds_and_a_law_of_temperatur
     arguments += ["--target", "ionic_conductivity=sigma (S/cm):S/cm", "--log", "ionic_conductivity"]
     arguments += ["--condition", "temperature=T:K", "--arrhenius", "ionic_conductivity", "--split", "random"]
     out = tmp_path / "out"
-    assert train(table, out, *arguments, epochs=20) == 0
+    assert train(table, out, *arguments, epochs=8) == 0
     assert "log10(S/cm)" in capsys.readouterr().out
     (head,) = read_model_file(out).config.heads
     assert (head.kind, head.temperature) == (HeadKind.ARRHENIUS, "temperature")
@@ -306,5 +306,8 @@ def test_disordered_crystals_beside_formulas_with_bounds_and_a_law_of_temperatur
     inverse = 1 / (8.617333e-5 * math.log(10) * np.array([300.0, 400.0, 500.0]))
     slopes = -np.diff(found["ionic_conductivity"].mean) / np.diff(inverse)
     np.testing.assert_allclose(slopes, energy[0], rtol=1e-3)
+    capsys.readouterr()
+    table_arguments = [str(out), str(table), "--structures", str(tmp_path / "cifs.zip")]
+    assert len(predicted([*table_arguments, "--condition", "temperature=300 K"], capsys)[0]) == 60
     by_formula = predictor.predict([Composition.from_formula("Li0.3Na0.7Cl")], states[0])
     assert np.isfinite(by_formula["ionic_conductivity"].mean).all()

@@ -103,18 +103,21 @@ def conditions_of_words(
 def conditions_of_values(schema: ConditionSchema, values: Conditions | Mapping[str, float | str | None]) -> Conditions:
     """The conditions of name → value: a number in the unit of its condition, "850 degC", or a category.
 
+    The name "steps", where no condition is called so, stands for the processing in words (`processing.parse_steps`).
+
     Raises:
         InputError: the model knows no such condition or word, or a value cannot be read.
     """
     if isinstance(values, Conditions):
         return values
     columns = {column.name: column for column in schema.columns}
-    return schema.conditions(
-        {
-            name: _quantity(columns[name], value) if name in columns and isinstance(value, str) and value else value
-            for name, value in values.items()
-        }
-    )
+    said = dict(values)
+    steps = parse_steps(str(said.pop("steps") or "")) if "steps" in said and "steps" not in columns else ()
+    found = {
+        name: _quantity(columns[name], value) if name in columns and isinstance(value, str) and value else value
+        for name, value in said.items()
+    }
+    return schema.conditions(found, steps)
 
 
 def _quantity(column: ConditionColumn, text: str) -> float | str:

@@ -60,6 +60,7 @@ def read_inputs(
     known: KnownInputs | None = None,
     formulas: Sequence[str] = (),
     structure: str | None = None,
+    structures: Path | None = None,
     id_column: str | None = None,
     conditions: Conditions | None = None,
 ) -> Iterator[RawRow]:
@@ -73,6 +74,7 @@ def read_inputs(
         known: what the model knows; a table with its columns is read like the one it was trained on.
         formulas: "Li7La3Zr2O12", each one material.
         structure: the column of a table that holds texts of structures or paths, where it is another than the model's.
+        structures: folder or ZIP archive of the structures that this column names.
         id_column: the column of a table that names the materials.
         conditions: hold for every material, instead of what a table says.
 
@@ -83,7 +85,7 @@ def read_inputs(
         raise InputError("there is nothing to predict: name structure files, folders or tables, or a formula")
     model = known or KnownInputs(reading=Reading(), schema=None)
     said = [_of_formula(text, number) for number, text in enumerate(formulas, start=1)]
-    rows = chain(said, chain.from_iterable([_open(path, model, structure, id_column) for path in paths]))
+    rows = chain(said, chain.from_iterable([_open(path, model, structure, structures, id_column) for path in paths]))
     return (_under(row, model.schema, conditions) for row in rows)
 
 
@@ -106,7 +108,9 @@ def _under(row: RawRow, schema: ConditionSchema | None, given: Conditions | None
     )
 
 
-def _open(path: Path, model: KnownInputs, structure: str | None, id_column: str | None) -> Iterator[RawRow]:
+def _open(
+    path: Path, model: KnownInputs, structure: str | None, structures: Path | None, id_column: str | None
+) -> Iterator[RawRow]:
     if not path.exists():
         raise InputError(f"{path} does not exist")
     if path.is_dir() or is_archive(path) or path.suffix.lower() == ".db":
@@ -115,7 +119,7 @@ def _open(path: Path, model: KnownInputs, structure: str | None, id_column: str 
     if kind is None or (kind == "json" and structure is None and not _fits(path, model.reading)):
         return iter([RawRow(id=path.name, file=str(path), number=1, kind=StructureKind.PATH, payload=str(path))])
     reading = _reading(path, model.reading, structure)
-    return open_source(path, reading=reading, id_column=id_column, schema=model.schema).rows()
+    return open_source(path, reading=reading, id_column=id_column, schema=model.schema, structures=structures).rows()
 
 
 def _fits(path: Path, reading: Reading) -> bool:

@@ -48,7 +48,8 @@ def load_predictor(name_or_path: str | Path, *, level: float = DEFAULT_LEVEL) ->
 
 
 Stated = Conditions | Mapping[str, float | str | None]
-"""Conditions of a material: a value, or name → number in the unit of the condition, "850 degC", or a category."""
+"""Conditions of a material: a value, or name → number in the unit of the condition, "850 degC", or a category; and
+"steps" → its processing in words."""
 
 
 @final

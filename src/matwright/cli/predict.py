@@ -36,6 +36,9 @@ def predict(
             help="Column of a table with CIF or POSCAR text or paths; needed for a table unlike that of the training."
         ),
     ] = None,
+    structures: Annotated[
+        Path | None, typer.Option(help="Folder or ZIP of the structure files that a column of a table names.")
+    ] = None,
     id_column: Annotated[str | None, typer.Option(help="Column of a table that names the materials.")] = None,
     tensor: Annotated[
         bool, typer.Option("--tensor", help="Also the 21 components of the elastic tensor, in the frame of the cell.")
@@ -67,6 +70,7 @@ def predict(
         known=known,
         formulas=formula or (),
         structure=structure,
+        structures=structures,
         id_column=id_column,
         conditions=conditions_of_words(known.schema, condition or (), steps),
     )

@@ -103,6 +103,9 @@ def test_conditions_in_words() -> None:
     values = conditions_of_values(SCHEMA, {"temperature": "300 K", "route": None})
     assert values.number("temperature", "degC") == pytest.approx(26.85)
     assert conditions_of_values(SCHEMA, values) is values
+    assert conditions_of_values(SCHEMA, {"route": "cast", "steps": "roll 500 K"}).steps == (
+        ProcessStep(operation="roll", temperature=500.0),
+    )
 
 
 @pytest.mark.parametrize(
