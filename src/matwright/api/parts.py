@@ -19,6 +19,7 @@ from matwright.data.splits import (
     DEFAULT_FRACTIONS,
     assign_parts,
     check_leakage,
+    fold_parts,
     given_parts,
     part_indices,
 )
@@ -60,16 +61,23 @@ class SplitSettings:
         column: of the source, for COLUMN and GROUP.
         fractions: shares of train, validation and test, for the other methods.
         refuse_leakage: stop when a formula stands in two parts, instead of a warning.
+        folds: of a cross-validation; 0 for none. Then the fractions do not count: one fold is the test part and a
+            tenth of the others validates.
+        fold: which one is the test part, counted from 1.
     """
 
     method: SplitMethod = SplitMethod.FORMULA
     column: str | None = None
     fractions: tuple[float, float, float] = DEFAULT_FRACTIONS
     refuse_leakage: bool = False
+    folds: int = 0
+    fold: int = 0
 
     def __post_init__(self) -> None:
         if (self.method in _OF_COLUMN) != (self.column is not None):
             raise InputError("give either a split column or a split method, not both")
+        if self.folds and self.method is SplitMethod.COLUMN:
+            raise InputError("a cross-validation makes its own parts: give a split method, not a split column")
 
     def describe(self) -> str:
         """Return the split in words, for the card."""
@@ -77,6 +85,8 @@ class SplitSettings:
             return f"as given by column {self.column!r}"
         shares = " / ".join(f"{100 * share:g}" for share in self.fractions)
         what = f"column {self.column!r}" if self.method is SplitMethod.GROUP else self.method.value
+        if self.folds:
+            return f"by {what}, fold {self.fold} of {self.folds}, a tenth of the others for validation"
         return f"by {what}, {shares} %"
 
 
@@ -139,7 +149,11 @@ def choose_parts(
         names = given_parts(store.parts.tolist(), formulas, seed=seed)
     else:
         keys = _keys(store, source, split.method, ids, formulas, workers, progress or silent())
-        names = assign_parts(keys, fractions=split.fractions, seed=seed)
+        names = (
+            fold_parts(keys, folds=split.folds, fold=split.fold, seed=seed)
+            if split.folds
+            else assign_parts(keys, fractions=split.fractions, seed=seed)
+        )
     found = check_leakage(ids, names, {"formula": formulas}, allow=not split.refuse_leakage)
     indices = part_indices(names)
     for part in ("train", "val"):

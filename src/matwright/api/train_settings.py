@@ -99,6 +99,7 @@ class TrainSettings:
         network: sizes and choices of the network; its heads and conditions are replaced by those of the data. None for
             the default sizes, with the composition as a second view where there are compositions, and bond orders where
             there are bonds.
+        width, layers: of the network, in the place of its own; None to leave them.
         seed: of the whole run.
         device: "cpu", "cuda" or "auto".
     """
@@ -114,6 +115,8 @@ class TrainSettings:
     arrhenius: tuple[str, ...] = ()
     residuals: tuple[tuple[str, float], ...] = ()
     network: GemPpmConfig | None = None
+    width: int | None = None
+    layers: int | None = None
     seed: int = 0
     device: str = "cpu"
 
@@ -138,6 +141,8 @@ class TrainSettings:
         base = GemPpmConfig(heads=heads, conditions=self.conditions) if self.network is None else self.network
         base = replace(base, heads=heads, conditions=self.conditions, fusion=self.fusion or base.fusion)
         base = replace(base, residuals=self.residuals or base.residuals)
+        width = base.width if self.width is None else self.width
+        base = replace(base, width=width, layers=base.layers if self.layers is None else self.layers)
         return base if self.how.dropout is None else replace(base, dropout=self.how.dropout)
 
     def _head(self, spec: PropertySpec) -> HeadConfig:

@@ -93,6 +93,14 @@ def train(
     ] = False,
     minutes: Annotated[float | None, typer.Option(help="CPU minutes for each member.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data for each member.")] = None,
+    settings_file: Annotated[
+        Path | None,
+        typer.Option("--settings", help="TOML or JSON file with rate, width, layers and so on, as tune writes it."),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Cross-validate with so many folds instead, what --split names kept together.", min=2),
+    ] = None,
     ensemble: Annotated[int, typer.Option(help="Members of the ensemble, each trained in its own process.")] = 1,
     protocol: Annotated[str, typer.Option(help="Training protocol: default or paper.")] = "default",
     loss: Annotated[str, typer.Option(help="Loss of numeric targets: mae or gaussian.")] = "mae",
@@ -124,9 +132,15 @@ def train(
     The folder --out receives the model, its card with test errors and coverage, the split, the log, and pictures of
     the learning curve and of predicted against true values. Rows that cannot be used are listed in rejected.csv, those
     with processing steps that are hard to believe in suspicious.csv.
+
+    With --folds 5 the folder receives one model a fold instead, and folds.csv with the errors of each fold, their mean
+    and spread.
     """
     # heavy (torch): behind its door
     from matwright.api.columns import TableColumns
+    from matwright.api.folds import cross_validate
+    from matwright.api.folds import describe as describe_folds
+    from matwright.api.hyperparameters import HyperParameters
     from matwright.api.parts import split_settings
     from matwright.api.train import train as run
     from matwright.api.train_settings import TrainSettings, fusion_named, loss_named, residuals_named
@@ -171,6 +185,22 @@ def train(
         seed=seed,
         device=device,
     )
+    if settings_file is not None:
+        settings = HyperParameters.read(settings_file).apply(settings)
+    if folds is not None:
+        validated = cross_validate(
+            source,
+            settings,
+            folds=folds,
+            out=out,
+            resume=resume,
+            workers=workers,
+            strict=strict,
+            store_folder=store,
+            progress=progress(quiet=quiet),
+        )
+        print("\n".join([*describe_folds(validated), f"table of the folds: {out / 'folds.csv'}"]))
+        return
     result = run(
         source,
         settings,

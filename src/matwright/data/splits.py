@@ -71,6 +71,35 @@ def given_parts(
     return parts
 
 
+def fold_parts(
+    keys: Sequence[str], *, folds: int, fold: int, val_share: float = 0.1, seed: int = 0
+) -> NDArray[np.str_]:
+    """(n,) the parts of one fold of a cross-validation, rows with the same key together.
+
+    Groups are put in an order that only the seed and their keys decide and cut into `folds` shares of nearly equal
+    size; share number `fold` is "test", and of the groups of the others a share is "val". So each row is tested once.
+
+    Raises:
+        InputError: there are fewer than 2 folds or fewer groups than folds, or no such fold.
+    """
+    if folds < 2 or not 1 <= fold <= folds:
+        raise InputError(f"a cross-validation has at least 2 folds, counted from 1; found fold {fold} of {folds}")
+    sizes = Counter(keys)
+    if len(sizes) < folds:
+        raise InputError(f"{folds} folds need at least as many groups of rows; there are {len(sizes)}")
+    order = sorted(sizes, key=lambda key: hashlib.sha256(f"{seed}\0folds\0{key}".encode()).digest())
+    counts = np.array([sizes[key] for key in order])
+    shares = np.minimum((np.cumsum(counts) - counts / 2) / len(keys) * folds, folds - 1).astype(np.int64)
+    tested = {key for key, share in zip(order, shares.tolist(), strict=True) if share == fold - 1}
+    rest = [key for key in keys if key not in tested]
+    if not tested or not rest:
+        raise InputError(f"fold {fold} of {folds} is empty: one group holds too many of the rows")
+    parts = np.full(len(keys), "test", dtype="<U5")
+    inner = assign_parts(rest, fractions=(1 - val_share, val_share, 0.0), seed=seed)
+    parts[[key not in tested for key in keys]] = inner
+    return parts
+
+
 def part_indices(parts: NDArray[np.str_]) -> dict[str, NDArray[np.int64]]:
     """Part → indices of its rows, for train, val and test (empty where a part has none)."""
     return {part: np.flatnonzero(parts == part).astype(np.int64) for part in PARTS}

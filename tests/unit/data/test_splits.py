@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matwright.data.splits import assign_parts, check_leakage, find_leakage, given_parts, part_indices
+from matwright.data.splits import assign_parts, check_leakage, find_leakage, fold_parts, given_parts, part_indices
 from matwright.errors import InputError
 
 KEYS = st.lists(st.integers(0, 60).map(lambda n: f"g{n}"), min_size=1, max_size=300)
@@ -80,3 +80,26 @@ def test_leaks_are_found_counted_and_refused() -> None:
     assert (leak.kind, leak.n_groups, leak.n_rows) == ("formula", 1, 2)
     assert leak.share == pytest.approx(2 / 3)
     assert check_leakage(ids, parts, {"structure": keys["structure"]}) == []
+
+
+@given(KEYS, SEEDS, st.integers(2, 6))
+def test_folds_test_each_row_once_and_never_cut_a_group(keys: list[str], seed: int, folds: int) -> None:
+    largest = max(Counter(keys).values())
+    if len(set(keys)) < folds or largest * folds > len(keys):  # one group larger than a fold may leave others empty
+        return
+    parts = [fold_parts(keys, folds=folds, fold=fold, seed=seed) for fold in range(1, folds + 1)]
+    tested = np.stack([own == "test" for own in parts])
+    assert (tested.sum(0) == 1).all()
+    for own in parts:
+        assert (own == "train").any()
+        assert all(len({part for part, other in zip(own, keys, strict=True) if other == key}) == 1 for key in set(keys))
+    assert tested.sum(1).max() <= len(keys) / folds + largest
+
+
+def test_impossible_folds_are_refused() -> None:
+    with pytest.raises(InputError, match="at least 2 folds"):
+        fold_parts(["a", "b"], folds=1, fold=1)
+    with pytest.raises(InputError, match="fold 3 of 2"):
+        fold_parts(["a", "b"], folds=2, fold=3)
+    with pytest.raises(InputError, match="there are 2"):
+        fold_parts(["a", "b", "b"], folds=3, fold=1)

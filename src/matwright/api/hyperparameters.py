@@ -1,0 +1,104 @@
+"""The settings that a search may choose, as a small file: what `matwright tune` writes and `matwright train` reads."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+from matwright.api.train_settings import TrainSettings
+from matwright.errors import InputError
+from matwright.materials.properties import nearest_hint
+
+Chosen = TypeVar("Chosen")
+WHOLE = ("width", "layers", "batch_size")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HyperParameters:
+    """Sizes of the network and settings of the fit; None leaves what the protocol says.
+
+    Attributes:
+        learning_rate: peak step size, above 0 (no unit).
+        width: features of a node, at least 1.
+        layers: message-passing layers, at least 1.
+        dropout: share of features dropped, in [0, 1).
+        batch_size: records a step, at least 1.
+        weight_decay: at least 0.
+    """
+
+    learning_rate: float | None = None
+    width: int | None = None
+    layers: int | None = None
+    dropout: float | None = None
+    batch_size: int | None = None
+    weight_decay: float | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> HyperParameters:
+        """The settings of these names.
+
+        Raises:
+            InputError: a name is unknown (the message lists the known ones), or a value is not a number.
+        """
+        known = [field.name for field in fields(cls)]
+        for name, value in values.items():
+            if name not in known:
+                raise InputError(
+                    f"there is no setting {name!r}{nearest_hint(name, known)}; there are: {', '.join(known)}"
+                )
+            kinds = (int,) if name in WHOLE else (int, float)
+            if isinstance(value, bool) or not isinstance(value, kinds):
+                raise InputError(f"{name} is a {'whole ' if name in WHOLE else ''}number, found {value!r}")
+        return cls(**values)
+
+    @classmethod
+    def read(cls, path: Path) -> HyperParameters:
+        """The settings in a TOML or JSON file.
+
+        Raises:
+            InputError: there is no such file, it is neither, or as for `of`.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+            values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        except (UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+            raise InputError(f"{path} is neither TOML nor JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise InputError(f"{path} holds no settings by name")
+        return cls.of(values)
+
+    def given(self) -> dict[str, float | int]:
+        """The settings that are not None, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def as_toml(self) -> str:
+        """The settings as lines of TOML."""
+        return "".join(f"{name} = {value!r}\n" for name, value in self.given().items())
+
+    def apply(self, settings: TrainSettings) -> TrainSettings:
+        """The settings of a training run with these in the place of its own.
+
+        Raises:
+            InputError: a value is not allowed.
+        """
+        fit = settings.how.settings
+        fit = replace(
+            fit,
+            learning_rate=_chosen(self.learning_rate, fit.learning_rate),
+            batch_size=_chosen(self.batch_size, fit.batch_size),
+            weight_decay=_chosen(self.weight_decay, fit.weight_decay),
+        )
+        how = replace(settings.how, settings=fit, dropout=_chosen(self.dropout, settings.how.dropout))
+        width, layers = _chosen(self.width, settings.width), _chosen(self.layers, settings.layers)
+        return replace(settings, how=how, width=width, layers=layers)
+
+
+def _chosen(own: Chosen | None, other: Chosen) -> Chosen:
+    return other if own is None else own
