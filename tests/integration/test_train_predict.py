@@ -133,7 +133,11 @@ def test_predict_reads_tables_and_prints(trained: Path, table: Path, capsys: pyt
     assert lines[0] == ",".join(COLUMNS)
     assert len(lines) == 1 + 4 * N
     assert lines[1].startswith(f"c0,{ENERGY.name},eV/atom,")
-    assert run(["predict", str(trained), str(table)]) == 2
+    assert run(["predict", str(trained), str(table)]) == 0, "a table like that of the training needs no word on columns"
+    assert capsys.readouterr().out.splitlines() == lines
+    other = table.with_name("other.csv")
+    other.write_text(table.read_text().replace("poscar", "where", 1))
+    assert run(["predict", str(trained), str(other)]) == 2
     assert "--structure" in capsys.readouterr().err
 
 
