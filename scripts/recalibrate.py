@@ -1,4 +1,4 @@
-"""Calibrate a trained model anew: intervals, standard deviations, domain score, the metrics of its card.
+"""Calibrate a trained model anew: intervals, domain score, the metrics of its card, what it knows of its targets.
 
     python scripts/recalibrate.py MODEL_FOLDER TABLE [--structure cif] [--split-column split]
 
@@ -15,8 +15,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from matwright.api.about import facts_of_targets
 from matwright.api.assessment import assess
 from matwright.api.card import CARD_FILE, ERRORS, LIMITS, error_sections
+from matwright.api.knowledge import FACTS
 from matwright.api.parts import SplitMethod, SplitSettings, choose_parts
 from matwright.data.record import parse_row
 from matwright.data.sources import open_source
@@ -55,6 +57,7 @@ def main() -> None:
         parts = choose_parts(store, source, split, seed=described.facts["seed"]).parts
         ensemble = EnsembleModel(load_members(given.model, described))
         found = assess(ensemble, store, parts, described.specs, seed=described.facts["seed"])
+        known = facts_of_targets(described.specs, store, parts, found)
     for name, report in described.facts["metrics"]["test"].items():
         again = found.metrics["test"][name]["mae"]
         if abs(again - report["mae"]) > AGREEMENT * report["mae"]:
@@ -64,7 +67,8 @@ def main() -> None:
     before, after = card[: card.index(ERRORS)], card[card.index(LIMITS) :]
     atomic_write_text(given.model / CARD_FILE, before + "\n".join(error_sections(found.metrics)) + "\n" + after)
     save_trust(given.model, found.trust)
-    write_model_file(given.model, replace(described, facts={**described.facts, "metrics": found.metrics}))
+    facts = {**described.facts, FACTS: known, "metrics": found.metrics}
+    write_model_file(given.model, replace(described, facts=facts))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matwright.api.assessment import Assessment, Parts
+from matwright.api.assessment import Assessment, Parts, exact_targets
 from matwright.api.condition_ranges import condition_facts
+from matwright.api.knowledge import FACTS, target_facts
 from matwright.data.sources import Source
 from matwright.elements import symbol
 from matwright.errors import InputError
 from matwright.graphs.store import GraphStore
+from matwright.materials.properties import PropertySpec
 from matwright.models.config import GemPpmConfig
 from matwright.runs import provenance
 
@@ -76,8 +78,19 @@ def about_run(
             "records_per_second": float(np.mean([result.records_per_second for result in results])),
             "stopped_early": [result.stopped_early for result in results],
         },
+        FACTS: facts_of_targets(settings.specs, store, parts, found),
         "metrics": found.metrics,
     }
+
+
+def facts_of_targets(
+    specs: Sequence[PropertySpec], store: GraphStore, parts: Parts, found: Assessment
+) -> dict[str, Any]:
+    """Return how the training values are spread and how large the held-out errors are where (see `api.knowledge`)."""
+    part, indices = ("validation", parts.validation) if found.test is None else ("test", parts.test)
+    prediction = found.test or found.validation
+    trained, truth = exact_targets(store, parts.train), exact_targets(store, indices)
+    return target_facts(specs, trained, part, truth, prediction.properties)
 
 
 def with_extra(about: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,11 @@ COMMANDS = (
         resumes=True,
     ),
     Command(
+        name="readiness",
+        summary="Say what the models know of a target, how accurate they are there, and what is known nearby.",
+        example='matwright readiness --target "bulk_modulus>=200 GPa" --exclude Pb,Cd,Hg',
+    ),
+    Command(
         name="design",
         summary="Go from wanted properties to a ranked short list of relaxed candidates with evidence.",
         example=(

@@ -11,6 +11,8 @@ from matwright.errors import InputError
 
 if TYPE_CHECKING:
     from matwright.api.design import DesignResult
+    from matwright.api.readiness import Readiness
+    from matwright.materials.target import Target
     from matwright.screening.thresholds import Thresholds
 
 
@@ -64,19 +66,16 @@ def design(
 ) -> None:
     """Go from wanted properties to a ranked short list of relaxed candidates with evidence.
 
-    Writes candidates.csv (every candidate with every verdict), cifs/ of the survivors, run.json and report.html into
-    --out.
+    First says in three sentences what the models know of the targets. Writes candidates.csv (every candidate with every
+    verdict), cifs/ of the survivors, readiness.json, run.json and report.html into --out.
     """
     from matwright.api.design import DesignSettings  # heavy: behind its door
     from matwright.api.design import design as run_design
     from matwright.cli.progress import progress
     from matwright.materials.constraints import Constraints
-    from matwright.materials.target import parse_elements, parse_formula, parse_target
+    from matwright.materials.target import parse_elements, parse_formula
 
-    if not (target or minimise or maximise):
-        raise InputError("say what you want: at least one --target, --minimise or --maximise")
-    wanted = [*(target or []), *(f"minimise {name}" for name in minimise or [])]
-    wanted += [f"maximise {name}" for name in maximise or []]
+    wanted = wanted_targets(target, minimise, maximise)
     constraints = Constraints(
         allowed=parse_elements(elements) if elements else frozenset(),
         required=parse_elements(require) if require else frozenset(),
@@ -86,7 +85,7 @@ def design(
         n_atoms=(1, max_atoms),
     )
     settings = DesignSettings(
-        targets=tuple(parse_target(text) for text in wanted),
+        targets=wanted,
         constraints=constraints,
         budget=budget,
         pool=pool,
@@ -99,8 +98,33 @@ def design(
         per_formula=per_formula,
         seed=seed,
     )
-    outcome = run_design(settings, out, resume=resume, workers=workers, progress=progress(quiet=quiet))
+    outcome = run_design(
+        settings, out, resume=resume, workers=workers, progress=progress(quiet=quiet), on_ready=_tell_ready
+    )
     _tell(outcome, out)
+
+
+def wanted_targets(
+    demands: list[str] | None, minimise: list[str] | None, maximise: list[str] | None
+) -> tuple[Target, ...]:
+    """The demands and objectives that the options state, in this order.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    from matwright.materials.target import parse_target
+
+    words = [*(demands or []), *(f"minimise {name}" for name in minimise or [])]
+    words += [f"maximise {name}" for name in maximise or []]
+    if not words:
+        raise InputError("say what you want: at least one --target, --minimise or --maximise")
+    return tuple(parse_target(text) for text in words)
+
+
+def _tell_ready(ready: Readiness) -> None:
+    """The three sentences, before anything is generated."""
+    for sentence in ready.sentences:
+        typer.echo(sentence)
 
 
 def _space_group(number: int) -> int:

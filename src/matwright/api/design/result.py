@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from matwright.api.design.records import DesignRecord
+from matwright.api.readiness.result import Readiness
 from matwright.materials.target import Target
 
 UNIQUE = "unique"
@@ -52,6 +53,7 @@ class DesignResult:
         stability: largest energy above the hull of a survivor, eV/atom.
         provenance: what `run.json` says: settings, seed, version, commit, hashes of models and tables.
         notes: remarks a reader must know, one sentence each (for instance that fewer than `budget` were relaxed).
+        readiness: what was known of the targets before the run, None where nobody asked.
     """
 
     records: tuple[DesignRecord, ...]
@@ -60,6 +62,7 @@ class DesignResult:
     stability: float
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    readiness: Readiness | None = None
 
     @property
     def survivors(self) -> list[DesignRecord]:

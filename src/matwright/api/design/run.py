@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from matwright.api.design.settings import DesignSettings
 from matwright.api.design.surrogate import Predictor
 from matwright.api.design.tables import write_tables
 from matwright.api.design.workers import Task, relax_in_workers
+from matwright.api.readiness import READINESS_FILE, KnowingModel, Readiness, assess_readiness, knowing_models
 from matwright.generation.interface import Generator
 from matwright.progress import Progress, silent
 from matwright.runs import RunFolder
 from matwright.screening.potential import Failure
 from matwright.screening.relax import Outcome
-from matwright.serialization import atomic_write_text
+from matwright.serialization import atomic_write_text, write_json
 
 KIND = "design"
 JOURNAL = "journal"
@@ -45,6 +46,7 @@ def design(
     progress: Progress | None = None,
     generator: Generator | None = None,
     predictors: Mapping[str, Predictor] | None = None,
+    on_ready: Callable[[Readiness], None] | None = None,
 ) -> DesignResult:
     """Go from demands to ranked candidates with evidence, and write everything into a folder.
 
@@ -55,6 +57,7 @@ def design(
         workers: processes that relax; None: one a CPU. It does not change the result.
         progress: listens to the stages.
         generator, predictors: given objects take the place of those that the settings name.
+        on_ready: told what the models know of the targets, before anything is generated.
 
     Raises:
         InputError: a demand that cannot be met, or a folder that holds something else; nothing is written then.
@@ -64,6 +67,9 @@ def design(
     listener.start("load models and tables")
     parts = gather(settings, generator=generator, predictors=predictors)
     folder = _claim(parts, out, resume=resume)
+    ready = _readiness(parts, folder, shipped=predictors is None)
+    if on_ready is not None:
+        on_ready(ready)
     records = _propose(parts, folder, listener)
     scoring = Scoring(parts.settings, records)
     records = select(records, parts.settings, scoring)
@@ -80,6 +86,7 @@ def design(
         stability=settings.stability,
         notes=_notes(records, settings),
         provenance={"novelty": parts.library.statement(), **folder.record},
+        readiness=ready,
     )
     _write(outcome, folder, listener)
     return outcome
@@ -90,6 +97,19 @@ def _claim(parts: Ingredients, out: str | os.PathLike[str], *, resume: bool) -> 
     if resume:
         return RunFolder.open_for_resume(out, kind=KIND, settings=settings, seed=parts.settings.seed)
     return RunFolder.create(out, kind=KIND, settings=settings, seed=parts.settings.seed)
+
+
+def _readiness(parts: Ingredients, folder: RunFolder, *, shipped: bool) -> Readiness:
+    """What the models that the settings name know of the targets; given predictors do not say what they know."""
+    settings = parts.settings
+    if shipped:
+        models = knowing_models(settings.models)
+    else:
+        predicted = frozenset(parts.surrogates.source)
+        models = [KnowingModel(name="the model", properties=predicted, knowledge={}, elements=frozenset())]
+    ready = assess_readiness(settings.targets, models, constraints=settings.constraints, hull=parts.hull)
+    write_json(folder.file(READINESS_FILE), ready.as_dict())
+    return ready
 
 
 def _plain(settings: DesignSettings) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from matwright.api.report import wording
 from matwright.api.report.cards import CardStyle, card, latest_prediction
 from matwright.api.report.figures import MARGIN, STRIP_WIDTH, Point, axis_for, overview
 from matwright.api.report.method import caveats, ranking_rule
+from matwright.api.report.readiness import STYLE as READINESS_STYLE
+from matwright.api.report.readiness import readiness_section
 from matwright.api.report.scene import gradients
 from matwright.api.report.shell import section, whole_page
 from matwright.api.report.table import candidate_table
@@ -54,6 +56,7 @@ def render_report(outcome: DesignResult, *, title: str, cifs: Mapping[str, str])
             'threshold, is in <a href="candidates.csv">candidates.csv</a>.',
             candidate_table(outcome, style, {record.id for record in shown}),
         ),
+        "" if outcome.readiness is None else readiness_section(outcome.readiness),
         section("How candidates are ranked", "", ranking_rule(outcome)),
         section("What to keep in mind", "", caveats(outcome)),
         section("Words used here", "", _glossary()),
@@ -63,7 +66,8 @@ def render_report(outcome: DesignResult, *, title: str, cifs: Mapping[str, str])
         "reasons on "
         "this page are predictions: the next rungs are phonons, density functional theory and the laboratory.</footer>",
     ]
-    return whole_page(f"{title} · matwright design", "".join(body), gradients(elements))
+    styles = ("style.css", READINESS_STYLE)
+    return whole_page(f"{title} · matwright design", "".join(body), gradients(elements), styles=styles)
 
 
 def _header(outcome: DesignResult, title: str) -> str:
