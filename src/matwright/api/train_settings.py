@@ -62,14 +62,14 @@ def residuals_named(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
     Raises:
         InputError: a text is not of this form, or there is no such residual.
     """
-    from matwright.models.residuals import RESIDUALS  # heavy (torch): behind its door
+    from matwright.models.residuals import RESIDUAL_NAMES  # heavy (torch): behind its door
 
     found = []
     for text in texts:
         name, equals, weight = (part.strip() for part in text.partition("="))
-        if name not in RESIDUALS:
-            hint = nearest_hint(name, RESIDUALS)
-            raise InputError(f"there is no physics residual {name!r}{hint}; there are: {', '.join(RESIDUALS)}")
+        if name not in RESIDUAL_NAMES:
+            hint = nearest_hint(name, RESIDUAL_NAMES)
+            raise InputError(f"there is no physics residual {name!r}{hint}; there are: {', '.join(RESIDUAL_NAMES)}")
         try:
             found.append((name, float(weight if equals else "nan")))
         except ValueError:

@@ -126,6 +126,8 @@ RESIDUALS: Mapping[str, ResidualKind] = {
 """The residuals of several properties; "bounds" (below) is of every property by itself."""
 
 BOUNDS = "bounds"
+RESIDUAL_NAMES = (BOUNDS, *RESIDUALS)
+"""Every residual that can be asked for."""
 
 
 @final
@@ -142,8 +144,8 @@ class PhysicsResiduals:
         self._weights, self._specs = dict(weights), tuple(specs)
         names = [spec.name for spec in specs]
         for name in weights:
-            if name != BOUNDS and name not in RESIDUALS:
-                raise InputError(f"there is no physics residual {name!r}; known are {', '.join([BOUNDS, *RESIDUALS])}")
+            if name not in RESIDUAL_NAMES:
+                raise InputError(f"there is no physics residual {name!r}; known are {', '.join(RESIDUAL_NAMES)}")
             lacking = [need for need in RESIDUALS[name].needs if need not in names] if name != BOUNDS else []
             if lacking:
                 raise InputError(f"the residual {name!r} needs the target {lacking[0]}, which is not learned")

@@ -105,3 +105,11 @@ def test_the_loss_reports_each_residual_and_its_gradient_reaches_the_weights() -
 def _two() -> list[Crystal]:
     sites = np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]])
     return [Crystal(lattice=np.eye(3) * a, frac_coords=sites, numbers=np.array([11, 17])) for a in (4.0, 4.5)]
+
+
+def test_every_residual_can_be_asked_for_by_name() -> None:
+    from matwright.api.train_settings import residuals_named
+
+    assert residuals_named(["bounds=1", "debye = 0.5"]) == (("bounds", 1.0), ("debye", 0.5))
+    with pytest.raises(InputError, match="there are: bounds, zt"):
+        residuals_named(["gravity=1"])
