@@ -79,3 +79,16 @@ def test_an_unknown_unit_names_the_nearest(wrong: str, hint: str) -> None:
 def test_a_malformed_unit_is_refused(wrong: str) -> None:
     with pytest.raises(InputError):
         parse_unit(wrong)
+
+
+def test_logarithms_convert_into_each_other_and_back_to_values() -> None:
+    assert convert(-3.0, "log10(S/cm)", "log10(S/m)") == pytest.approx(-1.0)
+    assert convert(-3.0, "log10(S/cm)", "S/m") == pytest.approx(0.1)
+    assert convert(1e-3, "S/cm", "log10(mS cm^-1)") == pytest.approx(0.0, abs=1e-12)
+    found = convert(np.array([1.0, 0.0, -1.0, np.nan]), "MPa", "log10(MPa)")
+    np.testing.assert_array_equal(found, [0.0, -np.inf, np.nan, np.nan])
+    assert same_dimension("log10(S/cm)", "S/m")
+    assert not same_dimension("log10(S/cm)", "S")
+    for wrong in ("log10(degC)", "log10(log10(K))", "log10(", "log10()"):
+        with pytest.raises(InputError):
+            parse_unit(wrong)
