@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from matwright.models.scaled import ScaledModel
 
 PAGE_FILE, TABLE_FILE, REJECTED_FILE = "explanation.html", "attributions.csv", "rejected.csv"
-MAX_SHOWN = 24
-"""Materials on the page; the table holds all."""
+MAX_CARDS = 96
+"""Predictions on the page, one card each, of as many materials; the table holds all."""
 
 
 def load_explainer(name_or_path: str | Path) -> Explainer:
@@ -222,7 +222,7 @@ def _write_table(
                 reject(row, problem)
             else:
                 count += 1
-                shown += [found] if count <= MAX_SHOWN else []
+                shown += [found] if not shown or count * len(found.explained.attributions) <= MAX_CARDS else []
                 writer.writerows([_shown(cell) for cell in line] for line in table_rows(found))
                 if watch is not None:
                     watch.see(row.conditions, row.steps)
