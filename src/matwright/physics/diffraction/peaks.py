@@ -50,11 +50,12 @@ class PeakTable:
         """Some of the crystals."""
         return PeakTable(log_g=self.log_g[rows], area=self.area[rows], response=self.response[rows])
 
-    def angles(self, strain: NDArray[np.floating], zero: NDArray[np.floating]) -> NDArray[np.floating]:
+    def angles(self, strain: NDArray[np.float64], zero: NDArray[np.float64]) -> NDArray[np.float32]:
         """(n, n_peaks) 2θ in degrees under a strain (n, 6) in Mandel order and a zero shift (n,) in degrees."""
-        stretched = self.log_g - np.matmul(self.response, strain[:, :, None])[:, :, 0]
-        sine = np.minimum(REFERENCE_WAVELENGTH / 2.0 * np.exp(stretched), 1.0)
-        return np.asarray(np.degrees(2.0 * np.arcsin(sine)) + zero[:, None])
+        stretched = self.log_g - np.matmul(self.response, strain.astype(np.float32)[:, :, None])[:, :, 0]
+        sine = np.minimum(np.float32(REFERENCE_WAVELENGTH / 2.0) * np.exp(stretched), np.float32(1.0))
+        angles: NDArray[np.float32] = np.degrees(np.float32(2.0) * np.arcsin(sine)) + zero.astype(np.float32)[:, None]
+        return angles
 
 
 @final

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matwright.physics.diffraction.axis import AxisPattern
-from matwright.physics.diffraction.fit import background_basis
+from matwright.physics.diffraction.comparison import background_basis
 
 
 @final
