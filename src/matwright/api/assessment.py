@@ -105,8 +105,9 @@ def _trust(
     held_out = Places(embedding=validation.embedding, fractions=fractions[1])
     domain = DomainReference.fit(home, held_out, generator(seed, "domain"))
     distance = with_domain(validation, fractions[1], domain).distance
+    _, groups = np.unique(np.round(fractions[1], 3), axis=0, return_inverse=True)  # of one composition
     calibrations = {
-        spec.name: Calibration.fit(truth[:, column], validation.properties[spec.name], distance)
+        spec.name: Calibration.fit(truth[:, column], validation.properties[spec.name], distance, groups.ravel())
         for column, spec in enumerate(specs)
         if not spec.classes and not np.isnan(truth[:, column]).all()
     }

@@ -27,21 +27,30 @@ MAX_SCORES = 5_000  # more calibration records hardly sharpen a quantile and wou
 class Calibration:
     """What held-out errors of one property say: how wide its predictions spread, and how far its intervals reach.
 
-    An interval is ŷ ± q s, s the spread of the prediction and q the ⌈(n + 1) level⌉-th smallest of the scores
-    |y − ŷ| / s, each with an s that the record itself did not help to fit. So its width follows the material
-    (locally adaptive) and its coverage is the level on the average over materials like the held-out ones.
+    An interval is ŷ ± q s, s the spread of the prediction and q a quantile of the scores |y − ŷ| / s, each with an s
+    that the record itself did not help to fit. So its width follows the material (locally adaptive) and its coverage
+    is the level on the average over materials like the held-out ones. Records of one composition (polymorphs, one
+    alloy at several temperatures) are not independent: each of K groups has the weight 1/(K + 1), shared by its
+    records, and q is the smallest score below which the level lies (Y. Lee, R. F. Barber and R. Willett,
+    arXiv:2306.06342). With one record a group it is the ⌈(n + 1) level⌉-th smallest.
 
     Attributes:
         scores: (n,) float64, ascending, without unit.
+        covered: (n,) float64, ascending, the weight of the scores up to each.
         spread: of a prediction.
     """
 
     scores: NDArray[np.float64]
+    covered: NDArray[np.float64]
     spread: SpreadModel
 
     @classmethod
     def fit(
-        cls, truth: NDArray[np.float64], prediction: Prediction, distance: NDArray[np.float64] | None = None
+        cls,
+        truth: NDArray[np.float64],
+        prediction: Prediction,
+        distance: NDArray[np.float64] | None = None,
+        groups: NDArray[np.int64] | None = None,
     ) -> Calibration:
         """Calibrate on held-out records.
 
@@ -49,6 +58,7 @@ class Calibration:
             truth: (n,) in the unit of the property, NaN where unknown.
             prediction: of the same records.
             distance: (n,) to the training data, None where it is not measured.
+            groups: (n,) which group of dependent records each belongs to; None for independent ones.
 
         Raises:
             InputError: no truth is known.
@@ -60,8 +70,13 @@ class Calibration:
             )
         judged = prediction.at(known)
         error = np.abs(truth[known] - judged.mean)
-        spread, untouched = SpreadModel.fit(error, judged, None if distance is None else distance[known])
-        return cls(scores=_thin(np.sort(error / untouched)), spread=spread)
+        names = np.arange(len(truth)) if groups is None else groups
+        _, own, sizes = np.unique(names[known], return_inverse=True, return_counts=True)
+        spread, untouched = SpreadModel.fit(error, judged, None if distance is None else distance[known], own)
+        order = np.argsort(error / untouched, kind="stable")
+        covered = np.cumsum(1 / sizes[own][order]) / (len(sizes) + 1)
+        kept = _thinned(len(order))
+        return cls(scores=(error / untouched)[order][kept], covered=covered[kept], spread=spread)
 
     def quantile(self, level: float) -> float:
         """Return q for the level; infinite where the calibration data are too few to promise that level.
@@ -71,8 +86,8 @@ class Calibration:
         """
         if not 0 < level < 1:
             raise InputError(f"the level of an interval lies between 0 and 1, found {level}")
-        rank = math.ceil((len(self.scores) + 1) * level - 1e-9)
-        return float(self.scores[rank - 1]) if rank <= len(self.scores) else math.inf
+        rank = int(np.searchsorted(self.covered, level - 1e-9))
+        return float(self.scores[rank]) if rank < len(self.scores) else math.inf
 
     def interval(
         self, prediction: Prediction, level: float = DEFAULT_LEVEL, distance: NDArray[np.float64] | None = None
@@ -99,13 +114,10 @@ class Calibration:
         return lower, upper
 
 
-def _thin(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keep at most MAX_SCORES order statistics, evenly spaced and rounded up, so that intervals stay valid."""
-    if len(scores) <= MAX_SCORES:
-        return scores
-    ranks = np.ceil((len(scores) + 1) * np.arange(1, MAX_SCORES + 1) / (MAX_SCORES + 1)).astype(np.int64)
-    kept: NDArray[np.float64] = scores[np.minimum(ranks, len(scores)) - 1]
-    return kept
+def _thinned(n: int) -> NDArray[np.int64]:
+    """At most MAX_SCORES of n places, evenly spaced and the last one among them: intervals stay valid."""
+    count = min(n, MAX_SCORES)
+    return np.ceil(n * np.arange(1, count + 1) / count - 1e-9).astype(np.int64) - 1
 
 
 @final

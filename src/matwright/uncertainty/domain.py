@@ -19,7 +19,8 @@ Floats = NDArray[np.float64]
 NEIGHBOURS, NEAR_COMPOSITIONS = 5, 3
 MAX_SAMPLE = 10_000  # training records, and compositions, that a checkpoint keeps: a thinner sample knows errors worse
 MAX_HELD_OUT = 2_000
-FLOORS = (0.05, 0.05)  # under distances: of compositions, and as a share of the usual one in the embedding space
+FLOOR_SHARE = 0.05  # of the usual distance, under distances: a logarithm has no 0
+NEVER_SEEN = 0.01  # deviation of the root of an element's fraction below which the element counts as new
 DEAD_SHARE = 0.01  # of the liveliest feature's deviation: a feature that hardly moves in training must not rule later
 ALLOWANCE = 1.0  # standard deviations by which a position in embedding space must be odder than a composition
 
@@ -50,16 +51,18 @@ class Places:
 class DomainReference:
     """Where the training data lie, and how far held-out materials usually are from them.
 
-    Two distances are taken. One between compositions p and q, √(2 − 2 Σ √(p_i q_i)) (Hellinger's, times √2): an
-    element, or a mixture of elements, that no training record has is far, whatever the network makes of it. One in
-    the embedding space, which sees structure and conditions too, and near which errors are known. With z for the
-    standardised logarithm of each among held-out materials, the oddness of a material is log(e^z_c + e^(z_e − 1)): the
-    larger one counts, and of two equal ones the composition.
+    Two distances are taken. One between compositions p and q, √(Σ w_i² (√p_i − √q_i)²), Hellinger's distance with
+    w_i² = 1/s_i for the deviation s_i of √p_i in training: an element that training seldom or never has, or a new
+    mixture of known ones, is far, whatever the network makes of it. One in the embedding space, which sees structure
+    and conditions too, and near which errors are known. With z for the standardised logarithm of each among held-out
+    materials, the oddness of a material is log(e^z_c + e^(z_e − 1)): the larger one counts, and of two equal ones the
+    composition.
 
     Attributes:
         centre, scale: (width,) float32, mean and standard deviation of the training embeddings.
         sample: (n_sample, width) float32, standardised embeddings of training records.
         roots: (n_compositions, n_elements) float32, square roots of the atomic fractions of training records.
+        weights: (n_elements,) float32, w_i.
         floors: (2,) float64, under the distances.
         usual, deviation: (2,) float64, of the logarithms of the distances among held-out materials.
         held_out: (n_held_out,) float64, ascending, oddness of held-out in-domain materials.
@@ -69,6 +72,7 @@ class DomainReference:
     scale: NDArray[np.float32]
     sample: NDArray[np.float32]
     roots: NDArray[np.float32]
+    weights: NDArray[np.float32]
     floors: Floats
     usual: Floats
     deviation: Floats
@@ -91,13 +95,14 @@ class DomainReference:
             scale=scale,
             sample=half_precision((train.embedding[chosen] - centre) / scale),
             roots=np.sqrt(_different(train.fractions, generator)),
-            floors=np.array(FLOORS),
+            weights=np.maximum(np.sqrt(train.fractions).std(0), NEVER_SEEN) ** np.float32(-0.5),
+            floors=np.zeros(2),
             usual=np.zeros(2),
             deviation=np.ones(2),
             held_out=np.zeros(1),
         )
         distances = bare.distances(held_out.at(generator.permutation(len(held_out))[:MAX_HELD_OUT]))
-        floors = bare.floors * [1.0, float(np.median(distances[:, 1])) or 1.0]
+        floors = FLOOR_SHARE * np.where(np.median(distances, axis=0) > 0, np.median(distances, axis=0), 1.0)
         logarithms = np.log(distances + floors)
         deviation = np.maximum(logarithms.std(0), 1e-3)
         shaped = replace(bare, floors=floors, usual=logarithms.mean(0), deviation=deviation)
@@ -120,20 +125,22 @@ class DomainReference:
         return np.searchsorted(self.held_out, self.oddness(distances)) / len(self.held_out)
 
     def _of_compositions(self, fractions: NDArray[np.float32]) -> Floats:
-        overlap = np.sqrt(fractions) @ self.roots.T  # (n, n_compositions)
-        k = min(NEAR_COMPOSITIONS, overlap.shape[1])
-        most = np.partition(overlap, -k, axis=1)[:, -k:].astype(np.float64)
-        nearest: Floats = np.sqrt(np.maximum(2 - 2 * most, 0)).mean(1)
-        return nearest
+        return _nearest(np.sqrt(fractions) * self.weights, self.roots * self.weights, NEAR_COMPOSITIONS)
 
     def _of_embeddings(self, embedding: NDArray[np.float32]) -> Floats:
         points = (embedding - self.centre) / self.scale
-        squared = points @ (-2 * self.sample.T)  # (n, n_sample)
-        squared += (points**2).sum(1)[:, None] + (self.sample**2).sum(1)
-        k = min(NEIGHBOURS, len(self.sample))
-        least = np.partition(squared, k - 1, axis=1)[:, :k].astype(np.float64)
-        nearest: Floats = np.sqrt(np.maximum(least, 0)).mean(1) / np.sqrt(points.shape[1])
-        return nearest
+        distance: Floats = _nearest(points, self.sample, NEIGHBOURS) / np.sqrt(points.shape[1])
+        return distance
+
+
+def _nearest(points: NDArray[np.float32], others: NDArray[np.float32], k: int) -> Floats:
+    """(n_points,) mean Euclidean distance to the k nearest of the others."""
+    squared = points @ (-2 * others.T)  # (n_points, n_others)
+    squared += (points**2).sum(1)[:, None] + (others**2).sum(1)
+    k = min(k, len(others))
+    least = np.partition(squared, k - 1, axis=1)[:, :k].astype(np.float64)
+    nearest: Floats = np.sqrt(np.maximum(least, 0)).mean(1)
+    return nearest
 
 
 def half_precision(values: NDArray[np.float32]) -> NDArray[np.float32]:

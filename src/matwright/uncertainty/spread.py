@@ -53,13 +53,16 @@ class SpreadModel:
     near: float
 
     @classmethod
-    def fit(cls, error: Floats, prediction: Prediction, distance: Floats | None) -> tuple[SpreadModel, Floats]:
-        """Return the model, and (n,) spreads of the same records that their own errors did not touch.
+    def fit(
+        cls, error: Floats, prediction: Prediction, distance: Floats | None, groups: NDArray[np.int64]
+    ) -> tuple[SpreadModel, Floats]:
+        """Return the model, and (n,) spreads of the same records that errors of their own group did not touch.
 
         Args:
             error: (n,) |y − ŷ| of held-out records, in the unit of the property; n is at least 1.
             prediction: of the same records.
             distance: (n,) to the training data, None where it is not measured.
+            groups: (n,) which group of dependent records each belongs to, counted from 0.
         """
         size = float(np.median(error)) or float(error.mean()) or SMALLEST
         near = 1.0 if distance is None else FLOOR_SHARE * float(np.median(distance)) or SMALLEST
@@ -78,7 +81,7 @@ class SpreadModel:
         shaped = replace(bare, centre=features.mean(0), scale=np.where(varied, deviation, 1.0))
         standard = _standardised(features, shaped)
         relative = error / size
-        slopes, others = _slopes(standard, relative), _cross_fitted(standard, relative)
+        slopes, others = _slopes(standard, relative), _cross_fitted(standard, relative, groups)
         others += np.median(standard @ slopes - others)
         start = _best_factor(error, np.exp(others))
         least = LEAST_SHARE * float(error.mean())
@@ -130,12 +133,12 @@ def _slopes(standard: Floats, relative: Floats) -> Floats:
     return found
 
 
-def _cross_fitted(standard: Floats, relative: Floats) -> Floats:
+def _cross_fitted(standard: Floats, relative: Floats, groups: NDArray[np.int64]) -> Floats:
     """(n,) logarithms of spreads without their constant, each by weights of the other folds."""
     result = np.zeros(len(standard))
-    if len(standard) < 2 * FOLDS:
+    if groups.max() + 1 < 2 * FOLDS:
         return result
-    folds = np.arange(len(standard)) % FOLDS
+    folds = groups % FOLDS
     for fold in range(FOLDS):
         own = folds == fold
         result[own] = standard[own] @ _slopes(standard[~own], relative[~own])

@@ -21,10 +21,10 @@ from matwright.uncertainty.ensemble import EnsembleModel
 from matwright.uncertainty.spread import SpreadModel
 
 CALIBRATION_FILE = "calibration.safetensors"
-FORMAT = "matwright-calibration-2"
+FORMAT = "matwright-calibration-3"
 HEADER = "calibration"
 SPREAD_ARRAYS, SPREAD_NUMBERS = ("weights", "centre", "scale"), ("least", "middle", "floor", "near")
-DOMAIN_ARRAYS = ("centre", "scale", "floors", "usual", "deviation", "held_out")
+DOMAIN_ARRAYS = ("centre", "scale", "weights", "floors", "usual", "deviation", "held_out")
 
 
 @final
@@ -60,7 +60,7 @@ def save_trust(folder: Path, trust: Trust) -> None:
 
     tensors: dict[str, NDArray[Any]] = {}
     for name, calibration in trust.calibrations.items():
-        tensors[f"scores/{name}"] = calibration.scores
+        tensors |= {f"scores/{name}": calibration.scores, f"covered/{name}": calibration.covered}
         tensors |= {f"spread/{name}/{field}": getattr(calibration.spread, field) for field in SPREAD_ARRAYS}
     properties = {
         name: {field: getattr(calibration.spread, field) for field in SPREAD_NUMBERS}
@@ -107,7 +107,7 @@ def _calibration(name: str, numbers: Mapping[str, float], arrays: Mapping[str, N
     spread = SpreadModel(
         weights=weights, centre=centre, scale=scale, least=least, middle=middle, floor=floor, near=near
     )
-    return Calibration(scores=arrays[f"scores/{name}"], spread=spread)
+    return Calibration(scores=arrays[f"scores/{name}"], covered=arrays[f"covered/{name}"], spread=spread)
 
 
 def _domain(arrays: Mapping[str, NDArray[Any]]) -> DomainReference:

@@ -60,8 +60,11 @@ def test_distances_of_compositions_by_hand() -> None:
         embedding=np.array([[0.0], [0.0]], np.float32), fractions=np.array([[0, 0, 1], [1, 0, 0]], np.float32)
     )
     found = reference.distances(asked)
-    np.testing.assert_allclose(found[0, 0], np.sqrt(2), rtol=1e-6)  # nothing shared with either
-    np.testing.assert_allclose(found[1, 0], np.sqrt(2 - np.sqrt(2)) / 2, rtol=1e-3)  # itself, and half of the mixture
+    half = np.sqrt(0.5)
+    first, second, never = 1 / ((1 - half) / 2), 1 / (half / 2), 1 / 0.01  # w² from the deviation of two values
+    apart = np.sqrt(first * (1 - half) ** 2 + second * half**2)
+    of_new = (np.sqrt(never + first) + np.sqrt(never + first * half**2 + second * half**2)) / 2
+    np.testing.assert_allclose(found[:, 0], [of_new, apart / 2], rtol=1e-5)
     np.testing.assert_allclose(found[:, 1], 1.0, rtol=1e-3)  # 0 and 2 deviations away
 
 

@@ -80,6 +80,23 @@ def test_missing_bounds_and_wrong_input() -> None:
         calibration.quantile(1.0)
 
 
+def test_dependent_records_promise_less() -> None:
+    """Nine alloys of fifty records each: their errors are those of the alloy, so that only nine count."""
+    rng = np.random.default_rng(0)
+    covered = {"records": [], "groups": []}
+    for _ in range(80):
+        groups = np.repeat(np.arange(9), 50)
+        offsets = rng.normal(size=9)
+        truth = offsets[groups] + 0.05 * rng.normal(size=450)
+        flat = bare_prediction(ENERGY, np.zeros(450))
+        new = rng.normal(size=500)
+        for name, given_groups in (("records", None), ("groups", groups)):
+            calibration = Calibration.fit(truth, flat, None, given_groups)
+            found = calibration.interval(bare_prediction(ENERGY, np.zeros(500)), 0.75)
+            covered[name].append(np.mean(np.abs(new) <= found.upper))
+    assert np.mean(covered["groups"]) > 0.75 > np.mean(covered["records"])
+
+
 def test_thinned_scores_keep_the_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
     truth = np.random.default_rng(0).normal(size=5000)
     whole = Calibration.fit(truth, bare_prediction(ENERGY, np.zeros(5000)))

@@ -49,14 +49,14 @@ def test_more_doubt_never_narrows() -> None:
     distance, spread = rng.uniform(1, 3, size=600), rng.uniform(0.5, 2, size=600)
     error = np.abs(rng.normal(size=600)) / (distance * spread)
     prediction = bare_prediction(ENERGY, np.zeros(600), spread)
-    model, _ = SpreadModel.fit(error, prediction, distance)
+    model, _ = SpreadModel.fit(error, prediction, distance, np.arange(600))
     assert (model.weights[[1, 2, 5]] >= 0).all()
     assert np.ptp(model.spread(prediction, distance)) < 1e-6
 
 
 def test_far_outside_the_spread_stays_finite() -> None:
     truth, prediction, distance = hidden_noise(400, 0, "aleatoric")
-    model, _ = SpreadModel.fit(np.abs(truth - prediction.mean), prediction, distance)
+    model, _ = SpreadModel.fit(np.abs(truth - prediction.mean), prediction, distance, np.arange(400))
     wild = bare_prediction(ENERGY, np.array([1e6, -1e6, 0.0]), np.array([1e9, 0.0, 1.0]))
     found = model.spread(wild, np.array([1e9, 0.0, 1.0]))
     assert np.isfinite(found).all()
@@ -67,7 +67,7 @@ def test_far_outside_the_spread_stays_finite() -> None:
 def test_few_records_and_perfect_ones(n: int) -> None:
     zero = bare_prediction(ENERGY, np.zeros(n))
     for error in (np.zeros(n), np.full(n, 0.2)):
-        model, own = SpreadModel.fit(error, zero, None)
+        model, own = SpreadModel.fit(error, zero, None, np.arange(n))
         np.testing.assert_allclose(model.spread(zero, None), own)
         assert np.isfinite(own).all()
     assert own[0] == pytest.approx(0.2, rel=0.6)
