@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from matwright.cli import table_options as options
 from matwright.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,78 +17,26 @@ if TYPE_CHECKING:
 
 
 def train(
-    table: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV, Parquet, Excel or JSON table, folder or ZIP of structure files, extxyz file or ASE database."
-        ),
-    ],
-    target: Annotated[
-        list[str],
-        typer.Option(
-            help='Column to learn as name:unit, for instance "band_gap:eV", as "name=column:unit", or name:class; '
-            "may be repeated. A cell such as <1E-10 is a bound of the value."
-        ),
-    ],
+    table: options.Table,
+    target: options.Target,
     out: Annotated[Path, typer.Option(help="New folder for the model.")],
-    structure: Annotated[
-        str | None,
-        typer.Option(help="Column with CIF, POSCAR, XYZ or MOL text or paths [default: a usual name]."),
-    ] = None,
-    structures: Annotated[
-        Path | None, typer.Option(help="Folder or ZIP of the structure files that --structure names.")
-    ] = None,
-    formula: Annotated[
-        str | None,
-        typer.Option(help="Column with formulas, where there is no structure [default: a usual name]."),
-    ] = None,
-    composition_columns: Annotated[
-        str | None, typer.Option(help='Columns with percents of the elements: "wt_*", or a list "C,Si,Mn".')
-    ] = None,
-    composition_unit: Annotated[str, typer.Option(help="Unit of --composition-columns: wt% or at%.")] = "wt%",
-    balance: Annotated[str | None, typer.Option(help="Element that makes up the rest to 100 %.")] = None,
-    rescale: Annotated[
-        bool, typer.Option("--rescale", help="Scale percents to 100 %, instead of rejecting rows that miss it.")
-    ] = False,
-    molecule_columns: Annotated[
-        str | None, typer.Option(help='Columns with lists of elements and coordinates (Å): "Elements,XYZ".')
-    ] = None,
-    condition: Annotated[
-        list[str] | None,
-        typer.Option(
-            help='Column of a condition as column:unit, for instance "Test Temperature [degC]:degC", no unit for a '
-            "category, or name=column:unit; may be repeated."
-        ),
-    ] = None,
-    steps: Annotated[
-        str | None,
-        typer.Option(
-            help='Column with processing steps: "solution 1150 degC 4 h > age 850 degC 24 h, air", or a JSON list.'
-        ),
-    ] = None,
-    step_columns: Annotated[
-        list[str] | None,
-        typer.Option(
-            help='Column of one field of numbered steps as operation=column:field:unit, "age=Step {n} [degC]'
-            ':temperature:degC"; may be repeated. A 0 there says that there is nothing.'
-        ),
-    ] = None,
-    keep_suspicious: Annotated[
-        bool,
-        typer.Option("--keep-suspicious", help="Use numbers of steps that are hard to believe, instead of none."),
-    ] = False,
-    log: Annotated[
-        list[str] | None, typer.Option(help="Learn and report the decimal logarithm of this target; may be repeated.")
-    ] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column that names the materials.")] = None,
-    split_column: Annotated[str | None, typer.Option(help="Column that says train, val or test for each row.")] = None,
-    group_column: Annotated[
-        str | None, typer.Option(help="Column whose equal values stay in one part of the split.")
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Rule to divide the rows: random, formula, system or prototype [default: formula]."),
-    ] = None,
+    structure: options.Structure = None,
+    structures: options.Structures = None,
+    formula: options.Formula = None,
+    composition_columns: options.CompositionColumns = None,
+    composition_unit: options.CompositionUnit = "wt%",
+    balance: options.Balance = None,
+    rescale: options.Rescale = False,
+    molecule_columns: options.MoleculeColumns = None,
+    condition: options.Condition = None,
+    steps: options.Steps = None,
+    step_columns: options.StepColumns = None,
+    keep_suspicious: options.KeepSuspicious = False,
+    log: options.Log = None,
+    id_column: options.IdColumn = None,
+    split_column: options.SplitColumn = None,
+    group_column: options.GroupColumn = None,
+    split: options.Split = None,
     refuse_leakage: Annotated[
         bool, typer.Option("--refuse-leakage", help="Stop when a formula stands in two parts, instead of a warning.")
     ] = False,
@@ -103,17 +52,10 @@ def train(
     ] = None,
     ensemble: Annotated[int, typer.Option(help="Members of the ensemble, each trained in its own process.")] = 1,
     protocol: Annotated[str, typer.Option(help="Training protocol: default or paper.")] = "default",
-    loss: Annotated[str, typer.Option(help="Loss of numeric targets: mae or gaussian.")] = "mae",
-    fusion: Annotated[
-        str, typer.Option(help="How conditions join the structure: unified, concat, gated, bilinear or none.")
-    ] = "unified",
-    arrhenius: Annotated[
-        list[str] | None, typer.Option(help="Target (a logarithm) that follows Arrhenius' law; may be repeated.")
-    ] = None,
-    residual: Annotated[
-        list[str] | None,
-        typer.Option(help='Physics residual in the loss as name=weight, for instance "zt=0.1"; may be repeated.'),
-    ] = None,
+    loss: options.Loss = "mae",
+    fusion: options.Fusion = "unified",
+    arrhenius: options.Arrhenius = None,
+    residual: options.Residual = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda or auto.")] = "cpu",
     workers: Annotated[
         int | None, typer.Option(help="Processes that read structures and train members [default: one a CPU].", min=1)
