@@ -209,7 +209,8 @@ def _write_table(
     """Explain every row into the table, in constant memory; the first few come back for the page."""
     from matwright.explain.table import COLUMNS, table_rows  # heavy (torch): behind its door
 
-    count, shown = 0, []
+    count = 0
+    shown: list[Explanation] = []
     progress.start("explaining")
     with atomic_writer(run.file(TABLE_FILE)) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)

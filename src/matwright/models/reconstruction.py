@@ -31,4 +31,5 @@ class DistanceDecoder(nn.Module):
         guess = self.out(functional.silu(self.hidden(pair))).view(batch.distances.shape)
         truth = batch.distances / batch.radii.index_select(0, batch.rows)[:, None]
         error = (guess - truth).square() * batch.envelope
-        return error.sum() / batch.envelope.sum().clamp(min=1.0)
+        mean: Tensor = error.sum() / batch.envelope.sum().clamp(min=1.0)
+        return mean
