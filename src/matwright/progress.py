@@ -43,3 +43,26 @@ class _Silent:
 def silent() -> Progress:
     """Return a listener that shows nothing."""
     return _Silent()
+
+
+def prefixed(progress: Progress, prefix: str) -> Progress:
+    """Return a listener that passes everything on, the names of stages after `prefix`."""
+    return _Prefixed(progress, prefix)
+
+
+@final
+class _Prefixed:
+    def __init__(self, inner: Progress, prefix: str) -> None:
+        self._inner, self._prefix = inner, prefix
+
+    def start(self, stage: str, total: int | None = None) -> None:
+        self._inner.start(self._prefix + stage, total)
+
+    def advance(self, n: int = 1) -> None:
+        self._inner.advance(n)
+
+    def note(self, text: str) -> None:
+        self._inner.note(text)
+
+    def finish(self) -> None:
+        self._inner.finish()

@@ -16,7 +16,7 @@ from matwright.api.train import train
 from matwright.api.train_settings import TrainSettings
 from matwright.data.sources import Source
 from matwright.errors import InputError
-from matwright.progress import Progress, silent
+from matwright.progress import Progress, prefixed, silent
 from matwright.runs import RUN_FILE, RunFolder
 from matwright.serialization import atomic_write_text, read_json, write_json
 
@@ -120,7 +120,7 @@ def cross_validate(
                 workers=workers,
                 strict=strict,
                 store_folder=store_folder or out / STORE_FOLDER,
-                progress=_Prefixed(listener, f"fold {fold} of {folds}: "),
+                progress=prefixed(listener, f"fold {fold} of {folds}: "),
             )
         reports.append(read_json(folder / RUN_FILE)["results"]["metrics"]["test"])
     result = FoldsResult(
@@ -216,27 +216,3 @@ def _write(result: FoldsResult, reports: Sequence[Mapping[str, Mapping[str, Any]
             for name, found in result.summary.items()
         },
     )
-
-
-@final
-class _Prefixed:
-    """Progress whose stages say which fold they belong to."""
-
-    def __init__(self, inner: Progress, prefix: str) -> None:
-        self._inner, self._prefix = inner, prefix
-
-    def start(self, stage: str, total: int | None = None) -> None:
-        """Begin a stage."""
-        self._inner.start(self._prefix + stage, total)
-
-    def advance(self, n: int = 1) -> None:
-        """Count steps."""
-        self._inner.advance(n)
-
-    def note(self, text: str) -> None:
-        """Show a text."""
-        self._inner.note(text)
-
-    def finish(self) -> None:
-        """End the stage."""
-        self._inner.finish()

@@ -66,8 +66,16 @@ class MemberJob:
         return self.folder / "members" / str(self.index)
 
 
-def fit_member(job: MemberJob, progress: Progress, keep_going: Callable[[], bool]) -> FitResult:
-    """Train one member, save its weights in the run folder and return its learning curve."""
+def fit_member(
+    job: MemberJob,
+    progress: Progress,
+    keep_going: Callable[[], bool],
+    on_validation: Callable[[Mapping[str, float]], None] | None = None,
+) -> FitResult:
+    """Train one member, save its weights in the run folder and return its learning curve.
+
+    `on_validation` is told the numbers of each validation.
+    """
     # heavy (torch): behind its door
     from matwright.graphs.batch import perturb
     from matwright.graphs.store import GraphStore
@@ -88,7 +96,10 @@ def fit_member(job: MemberJob, progress: Progress, keep_going: Callable[[], bool
         from matwright.evaluation.records import predict_records, validation_numbers
 
         judged_model: Any = judged
-        return validation_numbers(job.specs, predict_records(judged_model, store, job.validation), truth, scale)
+        numbers = validation_numbers(job.specs, predict_records(judged_model, store, job.validation), truth, scale)
+        if on_validation is not None:
+            on_validation(numbers)
+        return numbers
 
     def augment(batch: Any, generator: torch.Generator) -> Any:
         return perturb(batch, job.settings.perturbation, job.settings.strain, generator)

@@ -130,7 +130,7 @@ def plot_calibration(curves: SpreadCurves, *, name: str, unit: str, note: str, p
         note: short text in the corner.
         path: of the PNG file, replaced atomically.
     """
-    figure = _figure(1, height=WIDTH, columns=2)
+    figure = _figure(1, height=WIDTH, columns=2, shared=False)
     left, right = figure.axes
     left.plot((0, 1), (0, 1), color=TRAIN_COLOUR, linewidth=1)
     left.plot(curves.shares, curves.observed, color=VALIDATION_COLOUR, linewidth=1.6, label="standard deviations")
@@ -182,14 +182,52 @@ def plot_front(
     _save(figure, path)
 
 
-def _figure(rows: int, height: float = 2.4, columns: int = 1) -> Figure:
+def plot_search(
+    scores: Sequence[float | None],
+    whole: Sequence[bool],
+    importances: Mapping[str, float],
+    *,
+    label: str,
+    path: Path,
+) -> None:
+    """Draw how a search went and which settings mattered, as PNG.
+
+    Args:
+        scores: (n_trials,) in their order, None where a trial failed.
+        whole: (n_trials,) whether the trial had its whole budget.
+        importances: share of each setting, none for too few trials.
+        label: of the axis of scores.
+        path: of the PNG file, replaced atomically.
+    """
+    figure = _figure(2 if importances else 1, height=3.0, shared=False)
+    left = figure.axes[0]
+    for wanted, colour, name in ((True, VALIDATION_COLOUR, "whole budget"), (False, TRAIN_COLOUR, "stopped early")):
+        own = [(n, s) for n, (s, w) in enumerate(zip(scores, whole, strict=True)) if s is not None and w == wanted]
+        if own:
+            left.scatter(*zip(*own, strict=True), s=14, color=colour, label=name)
+    known = [score if score is not None and done else np.inf for score, done in zip(scores, whole, strict=True)]
+    best = np.minimum.accumulate(known)
+    left.step(
+        np.arange(len(best)), np.where(np.isinf(best), np.nan, best), color=TEST_COLOUR, label="best", where="post"
+    )
+    left.set(xlabel="trial", ylabel=label)
+    left.legend(frameon=False)
+    left.grid(visible=True, alpha=0.2)
+    if importances:
+        names = sorted(importances, key=lambda name: importances[name])
+        figure.axes[1].barh(names, [importances[name] for name in names], color=VALIDATION_COLOUR)
+        figure.axes[1].set(xlabel="share of what sets good trials apart", xlim=(0, 1))
+    _save(figure, path)
+
+
+def _figure(rows: int, height: float = 2.4, columns: int = 1, *, shared: bool = True) -> Figure:
     # heavy: behind its door; the object API draws to a file without a window or a global state
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH * columns, height * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.subplots(rows, columns, sharex=rows > 1)
+    figure.subplots(rows, columns, sharex=shared)
     return figure
 
 
