@@ -139,17 +139,27 @@ def test_weight_fractions_of_a_known_mixture(table: PeakTable) -> None:
     pattern = 1000 * pattern / pattern.max()
     rng = np.random.default_rng(0)
     noisy = pattern + 5 * rng.standard_normal(len(pattern)) + 20 * np.exp(-(AXIS - 10) / 40)
-    found = phase_amounts(AxisPattern(intensity=noisy), profiles, densities)
+    found = phase_amounts(AxisPattern(intensity=noisy), profiles[:, None], densities)
     assert (np.abs(found.weight - weight) < 4 * found.std + 1e-4).all()
     assert found.std.max() < 0.01
     assert found.weight.sum() == pytest.approx(1.0)
     assert found.explained > 0.97
 
 
+def test_peaks_of_another_shape_keep_their_weight(table: PeakTable) -> None:
+    some = table.select(np.array([0, 1]))
+    spectrum = np.fft.rfft(histogram(some.angles(np.zeros((2, 6)), np.zeros(2)), some.area), axis=1)
+    pattern = np.array([0.5, 0.5]) @ broadened(spectrum, profile_transform(np.array([0.15, 0.3]), np.array([0.9, 0.2])))
+    shapes = broadened(spectrum[:, None], profile_transform(np.array([0.08, 0.12, 0.18, 0.26, 0.38, 0.6]), 0.5))
+    found = phase_amounts(AxisPattern(intensity=pattern), shapes, np.ones(2))
+    assert found.weight == pytest.approx([0.5, 0.5], abs=0.03)
+    assert found.explained > 0.995
+
+
 def test_a_phase_that_is_not_there_gets_nothing(table: PeakTable) -> None:
     profiles = _profiles(table.select(np.array([0, 1, 2])))
-    found = phase_amounts(AxisPattern(intensity=profiles[0]), profiles, np.ones(3))
+    found = phase_amounts(AxisPattern(intensity=profiles[0]), profiles[:, None], np.ones(3))
     assert found.weight == pytest.approx([1.0, 0.0, 0.0], abs=1e-6)
-    nothing = phase_amounts(AxisPattern(intensity=-profiles[0]), profiles[:1], np.ones(1))
+    nothing = phase_amounts(AxisPattern(intensity=-profiles[0]), profiles[:1, None], np.ones(1))
     assert nothing.weight.tolist() == [0.0]
     assert nothing.std.tolist() == [0.0]

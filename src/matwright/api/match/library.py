@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -164,7 +165,8 @@ def load_library(path: Path, matcher: Matcher, *, progress: Progress | None = No
         InputError: the file is missing, broken, or of another format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        data = io.BytesIO(path.read_bytes())  # NumPy leaves a broken file open
+        with np.load(data, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays["about"].tobytes())
         names = [str(name) for name in about["names"]]
@@ -172,7 +174,7 @@ def load_library(path: Path, matcher: Matcher, *, progress: Progress | None = No
         known = about["format"] == FORMAT
     except FileNotFoundError:
         raise InputError(f"there is no file {str(path)!r}") from None
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
         raise InputError(f"{path} is no library of matwright, or it is broken: {problem}") from problem
     if not known:
         raise InputError(f"{path} is a library of another format ({about['format']!r})")

@@ -28,12 +28,15 @@ class Mixture:
     Attributes:
         phases: (n,) at least one.
         amounts: of the phases.
-        profiles: (n, N_POINTS) what each contributes to the pattern.
     """
 
     phases: tuple[Match, ...]
     amounts: PhaseAmounts
-    profiles: NDArray[np.float64]
+
+    @property
+    def profiles(self) -> NDArray[np.float64]:
+        """(n, N_POINTS) what each phase adds to the pattern."""
+        return self.amounts.contributions
 
 
 def find_mixture(
@@ -72,4 +75,4 @@ def _mixed(pattern: AxisPattern, phases: tuple[Match, ...], library: MatchLibrar
     profiles = profiles_of(phases, settings.fit)
     densities = np.array([density(library.crystals[match.index]) / (1.0 + match.volume_strain) for match in phases])
     amounts = phase_amounts(pattern, profiles, densities, settings.fit.background_order)
-    return Mixture(phases=phases, amounts=amounts, profiles=profiles * amounts.amount[:, None])
+    return Mixture(phases=phases, amounts=amounts)

@@ -146,12 +146,11 @@ def eligible(elements: NDArray[np.bool_], settings: SearchSettings) -> NDArray[n
 
 
 def profiles_of(matches: Sequence[Match], settings: FitSettings) -> NDArray[np.float64]:
-    """(n, N_POINTS) fitted profiles of matches, each for one unit of volume of its crystal."""
+    """(n, n_widths, N_POINTS) fitted profiles of matches in all widths, each for one unit of volume of its crystal."""
     from matwright.physics.diffraction.profile import broadened, histogram, profile_transform
 
     table = side_by_side([match.peaks for match in matches], MOST_PEAKS)
     strain = np.array([match.strain for match in matches])
     angles = table.angles(strain, np.array([match.zero for match in matches]))
-    widths = np.nan_to_num(np.array([match.width for match in matches]), nan=0.2)
     spectrum = np.fft.rfft(histogram(angles, table.area), axis=1)
-    return broadened(spectrum, profile_transform(widths, settings.mixing))
+    return broadened(spectrum[:, None], profile_transform(np.array(settings.widths), settings.mixing))
