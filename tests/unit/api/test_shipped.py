@@ -9,6 +9,7 @@ from matwright.api.info import card, shipped_summaries
 from matwright.api.models import find_model, shipped_models
 from matwright.api.predict import Predictor, load_predictor
 from matwright.errors import InputError
+from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
 
 FCC = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
@@ -30,7 +31,7 @@ def predictor() -> Predictor:
 
 
 def test_every_shipped_model_is_small_and_has_a_card() -> None:
-    assert set(shipped_models()) == {"mp-crystal", "mp-generator"}
+    assert set(shipped_models()) == {"mp-crystal", "mp-generator", "superalloy"}
     for name, folder in shipped_models().items():
         assert sum(file.stat().st_size for file in folder.iterdir()) <= 10e6
         text = card(name)
@@ -53,6 +54,19 @@ def test_known_materials(predictor: Predictor) -> None:
         assert (prediction.mean <= prediction.upper).all()
         assert (prediction.std > 0).all()
     assert gap.lower.min() >= 0
+
+
+def test_a_superalloy_weakens_with_heat() -> None:
+    predictor = load_predictor("superalloy")
+    shares = {28: 53.0, 24: 19.0, 26: 18.0, 41: 5.1, 42: 3.0, 22: 0.9, 13: 0.5, 6: 0.04}  # wt%, as in Inconel 718
+    alloy = Composition.from_weight_percent(shares | {14: 100.0 - sum(shares.values())})
+    treatment = "treatment 980 degC 1 h > treatment 720 degC 8 h > treatment 620 degC 8 h, air cooled"
+    cold, hot = (
+        {"temperature": f"{celsius} degC", "Powder processed": "No", "steps": treatment} for celsius in (20, 900)
+    )
+    strength = predictor.predict([alloy, alloy], [cold, hot])["yield_strength"]
+    assert 700 < strength.mean[0] < 1500  # 1,000 to 1,200 MPa in handbooks
+    assert strength.mean[1] < 0.8 * strength.mean[0]
 
 
 def test_a_material_unlike_the_data_is_marked(predictor: Predictor) -> None:
