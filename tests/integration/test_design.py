@@ -83,6 +83,15 @@ def test_survivors_have_cifs_of_the_relaxed_crystal(finished: tuple[Path, Design
         assert per_atom == pytest.approx(record.crystal.volume / len(record.crystal), rel=1e-3)
 
 
+def test_readiness_is_said_before_the_run_and_kept(finished: tuple[Path, DesignResult]) -> None:
+    out, outcome = finished
+    content = json.loads((out / "readiness.json").read_text(encoding="utf-8"))
+    assert outcome.readiness is not None
+    assert content["sentences"] == list(outcome.readiness.sentences)
+    assert [entry["target"] for entry in content["targets"]] == ["bulk_modulus>=40.0 GPa", "minimise e_above_hull"]
+    assert "Before the run: readiness" in (out / "report.html").read_text(encoding="utf-8")
+
+
 def test_run_json_says_what_made_it(finished: tuple[Path, DesignResult]) -> None:
     out, outcome = finished
     record = json.loads((out / "run.json").read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -14,16 +14,16 @@ import numpy as np
 from matwright.api.about import about_run, with_extra
 from matwright.api.assessment import Assessment, Parts, assess, write_pictures
 from matwright.api.card import CARD_FILE, model_card
-from matwright.api.conditions import coded_by, trained_schema
+from matwright.api.conditions import coded_by
+from matwright.api.labels import FOLDER, OtherLabels
 from matwright.api.member import MemberJob, fit_member
 from matwright.api.parts import choose_parts
+from matwright.api.preparation import graphs_of, labelled, suited
 from matwright.api.train_settings import TrainSettings
-from matwright.data.record import Rejection, RejectionLog, parse_row
+from matwright.data.record import Rejection, RejectionLog
 from matwright.data.sources import Source
 from matwright.errors import InputError
-from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
-from matwright.graphs.writer import RowPlace
 from matwright.models.config import GemPpmConfig
 from matwright.progress import Progress, silent
 from matwright.runs import RunFolder
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matwright.training.fit import FitResult
 
 KIND = "train"
-STORE_FOLDER, SPLIT_FILE, LOG_FILE, REJECTED_FILE = "store", "split.csv", "log.csv", "rejected.csv"
+STORE_FOLDER, SPLIT_FILE, LOG_FILE = "store", "split.csv", "log.csv"
 SUSPICIOUS_FILE = "suspicious.csv"
 
 
@@ -69,6 +69,7 @@ def train(
     store_folder: Path | None = None,
     name: str | None = None,
     facts: Mapping[str, Any] | None = None,
+    labels: OtherLabels | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train an ensemble on a source of materials and leave a calibrated model with its card in the folder `out`.
@@ -87,6 +88,8 @@ def train(
         store_folder: where the graphs are kept, and found again by a later run; by default within `out`.
         name: of the model, for the card; by default that of the folder.
         facts: further facts for the card: "origin" of the data, "limits" (a list of sentences).
+        labels: values that are learned in the place of those of the source, also for records without a known value;
+            calibration and errors are still taken on the known values.
         progress: told what goes on.
 
     Raises:
@@ -100,16 +103,17 @@ def train(
     base = settings.config  # says what does not fit before anything is read
     listener, at_once = progress or silent(), workers or default_at_once()
     data_hash = source.data_hash()
-    run = _claim(out, settings, data_hash, resume=resume)
-    store, rejected = _graphs(
+    run = _claim(out, settings, data_hash, None if labels is None else labels.made_by, resume=resume)
+    store, rejected = graphs_of(
         source, settings, data_hash, store_folder or out / STORE_FOLDER, out, at_once, strict, listener
     )
     suspicious = _report_doubts(source, out / SUSPICIOUS_FILE)
     chosen = choose_parts(store, source, settings.split, seed=settings.seed, workers=at_once, progress=listener)
-    parts = _labelled(chosen.parts, store)
+    parts = labelled(chosen.parts, store, keep_train=labels is not None)
     _write_split(out / SPLIT_FILE, store, parts)
-    config = _suited(base, settings, source, store, parts)
-    jobs = _jobs(settings, config, store, parts, out, resume=resume)
+    config = suited(base, settings, source, store, parts)
+    taught = store.path if labels is None else labels.written(store, out / FOLDER, listener)
+    jobs = _jobs(settings, config, taught, parts, out, resume=resume)
     results = _fit_all(jobs, at_once, listener)
     listener.start("calibrating and judging")
     known = coded_by(store, settings.conditions, config.conditions)
@@ -130,64 +134,18 @@ def train(
     )
 
 
-def _claim(out: Path, settings: TrainSettings, data_hash: str, *, resume: bool) -> RunFolder:
+def _claim(
+    out: Path, settings: TrainSettings, data_hash: str, labels: Mapping[str, object] | None, *, resume: bool
+) -> RunFolder:
     how = {name: value for name, value in asdict(settings.how.settings).items() if name != "save_seconds"}
     described = {**asdict(settings), "how": how, "dropout": settings.how.dropout}
+    described |= {} if labels is None else {"labels": dict(labels)}
     if not resume:
         return RunFolder.create(out, kind=KIND, settings=described, seed=settings.seed, data_hash=data_hash)
     run = RunFolder.open_for_resume(out, kind=KIND, settings=described, seed=settings.seed, data_hash=data_hash)
     if run.is_finished:
         raise InputError(f"the run in {out} is finished; there is nothing to resume")
     return run
-
-
-def _graphs(
-    source: Source,
-    settings: TrainSettings,
-    data_hash: str,
-    folder: Path,
-    out: Path,
-    workers: int,
-    strict: bool,  # noqa: FBT001
-    progress: Progress,
-) -> tuple[GraphStore, int]:
-    """Return the graph store of the source, built or found, and how many rows could not be used."""
-    first: list[Rejection] = []
-    with RejectionLog(out / REJECTED_FILE, strict=strict) as log:
-
-        def reject(row: RowPlace, reason: str) -> None:
-            rejection = Rejection(file=row.file, row=row.number, id=row.id, reason=" ".join(reason.split()))
-            first[:] = first or [rejection]
-            log.add(rejection)
-
-        try:
-            store = build_store(
-                source.rows(),
-                parse_row,
-                folder,
-                source_hash=data_hash,
-                target_names=[spec.name for spec in settings.specs],
-                condition_names=() if settings.conditions is None else settings.conditions.names,
-                settings=settings.config.graph,
-                workers=workers,
-                on_reject=reject,
-                progress=progress,
-            )
-        except InputError as error:
-            if strict or not first:
-                raise
-            raise InputError(f"{error}; the first: {first[0]}") from error
-    return store, log.count
-
-
-def _labelled(parts: Parts, store: GraphStore) -> Parts:
-    """Return the parts without the records that state no target."""
-    known = np.asarray(~np.isnan(store.targets).all(axis=1))
-    found = Parts(**{name: at[known[at]] for name, at in asdict(parts).items()})
-    for name, at in (("training", found.train), ("validation", found.validation)):
-        if len(at) == 0:
-            raise InputError(f"no record of the {name} part states a target")
-    return found
 
 
 def _report_doubts(source: Source, path: Path) -> int:
@@ -200,23 +158,6 @@ def _report_doubts(source: Source, path: Path) -> int:
         return log.count
 
 
-def _suited(
-    base: GemPpmConfig, settings: TrainSettings, source: Source, store: GraphStore, parts: Parts
-) -> GemPpmConfig:
-    """Return the network for these data: with the words that the training part knows, and views that it can use."""
-    schema = settings.conditions
-    known = None if schema is None else trained_schema(schema, store, parts.train)
-    config = replace(base, conditions=known)
-    if settings.network is not None:
-        return config
-    reading = source.wanted.reading
-    return replace(
-        config,
-        composition=reading.percents is not None or reading.formula is not None,
-        bonds=bool(store.bond_counts[parts.train].any()),
-    )
-
-
 def _write_split(path: Path, store: GraphStore, parts: Parts) -> None:
     """Write which record is in which part: columns id, part."""
     names = np.full(len(store), "", dtype="U10")
@@ -227,14 +168,14 @@ def _write_split(path: Path, store: GraphStore, parts: Parts) -> None:
 
 
 def _jobs(
-    settings: TrainSettings, config: GemPpmConfig, store: GraphStore, parts: Parts, out: Path, *, resume: bool
+    settings: TrainSettings, config: GemPpmConfig, store: Path | None, parts: Parts, out: Path, *, resume: bool
 ) -> list[MemberJob]:
-    if store.path is None:
+    if store is None:
         raise InputError("training needs a graph store on disk")
     return [
         MemberJob(
             folder=out,
-            store=store.path,
+            store=store,
             train=parts.train,
             validation=parts.validation,
             specs=settings.specs,

@@ -35,6 +35,14 @@ COMMANDS = (
         resumes=True,
     ),
     Command(
+        name="tune",
+        summary="Search the training settings that suit a table: rate, width, layers, dropout.",
+        example=(
+            "matwright tune crystals.csv --structure cif --target band_gap:eV --trials 30 --minutes 1 --out tuned"
+        ),
+        resumes=True,
+    ),
+    Command(
         name="predict",
         summary="Predict properties of structure files, each with its interval and domain score.",
         example="matwright predict mp-crystal NaCl.cif Si.vasp --out predictions.csv",
@@ -50,6 +58,11 @@ COMMANDS = (
         example="matwright map mp-crystal crystals.csv --structure cif --sample 5000 --out crystal-map",
     ),
     Command(
+        name="match",
+        summary="Rank the crystals of a library by how well they explain a measured powder pattern.",
+        example="matwright match pattern.xy --wavelength CuKa --elements Na,Cl --out matched",
+    ),
+    Command(
         name="info",
         summary="List the shipped models, or show what one model is, knows and was tested on.",
         example="matwright info mp-crystal",
@@ -63,6 +76,14 @@ COMMANDS = (
         name="distill",
         summary="Repeat a model's predictions by a few short formulas, each with its errors.",
         example="matwright distill mp-crystal crystals.csv --structure cif --property bulk_modulus --out formulas",
+        resumes=True,
+    ),
+    Command(
+        name="compress",
+        summary="Train a smaller student of a model, and measure what it costs and saves.",
+        example=(
+            "matwright compress mp-crystal crystals.csv --structure cif --split-column split --minutes 8 --out student"
+        ),
         resumes=True,
     ),
     Command(

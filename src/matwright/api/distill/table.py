@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matwright.api.inputs import known_inputs
-from matwright.data.sources import Source, existing_columns, open_source
+from matwright.api.known_table import open_known_table
+from matwright.data.sources import Source, existing_columns
 from matwright.errors import InputError
 from matwright.materials.properties import ColumnText, PropertySpec, nearest_hint
 
@@ -36,20 +35,17 @@ def table_of(
     Raises:
         InputError: a column is missing, or the unit does not fit the property.
     """
-    spec, known = predicted_number(predictor, name), known_inputs(predictor.folder)
-    columns = existing_columns(path)
+    spec = predicted_number(predictor, name)
     stated = ColumnText.parse(truth) if truth is not None else None
     if stated is not None and stated.unit != spec.unit:
         raise InputError(f"known values of {name} are in the model's unit: write --truth 'column:{spec.unit}'")
-    reading = known.reading.within(columns)[0]
-    if structure is not None or formula is not None:
-        reading = replace(reading, structure=structure, formula=formula, percents=None, molecule=None)
-    return open_source(
+    return open_known_table(
+        predictor.folder,
         path,
-        targets=(spec,) if stated is not None or name in columns else (),
+        (spec,) if stated is not None or name in existing_columns(path) else (),
         columns={} if stated is None else {name: stated.column},
-        reading=reading,
-        schema=known.schema,
+        structure=structure,
+        formula=formula,
     )
 
 
