@@ -12,6 +12,7 @@ from matwright.serialization import read_json
 
 SUMMARY_OF_FORMAT: Mapping[str, str] = {
     "matwright-sequence-autoencoder": "generates crystals as symmetry-true sequences (space group, Wyckoff positions)",
+    "matwright pattern matcher": "finds the crystals that explain a measured powder diffraction pattern",
 }
 """One line for each kind of model that is not a predictor."""
 

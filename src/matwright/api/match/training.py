@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from matwright.training.settings import FitSettings
 
 TRAINING = Disturbance(
-    noise=0.10,
-    strain=0.025,
-    widths=(0.08, 0.6),
+    noise=0.08,
+    strain=0.015,
+    widths=(0.08, 0.5),
     mixing=1.0,
-    zero=0.15,
-    background=0.15,
+    zero=0.1,
+    background=0.1,
     scatter=0.4,
     damping=1.5,
     crop=0.3,

@@ -49,7 +49,7 @@ class FitSettings:
     """
 
     max_strain: float = 0.02
-    strain_cost: float = 3e-4
+    strain_cost: float = 1e-3
     max_zero: float = 0.15
     widths: tuple[float, ...] = (0.08, 0.12, 0.18, 0.26, 0.38, 0.6)
     mixing: float = 0.5
