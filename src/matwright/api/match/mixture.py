@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from matwright.api.match.search import Match, SearchSettings, profiles_of, rank
 from matwright.physics.diffraction.axis import AxisPattern
+from matwright.physics.diffraction.background import without_background
 from matwright.physics.diffraction.phases import PhaseAmounts, phase_amounts
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def find_mixture(
     while len(mixture.phases) < most:
         rest = replace(pattern, intensity=pattern.intensity - mixture.profiles.sum(axis=0))
         rest.intensity[: rest.first], rest.intensity[rest.last :] = 0.0, 0.0
+        rest = without_background(rest)  # what was left under the peaks weighs more now
         known = {match.index for match in mixture.phases}
         found = [match for match in rank(rest, library, matcher, settings)[:5] if match.index not in known]
         tried = [_mixed(pattern, (*mixture.phases, match), library, settings) for match in found]

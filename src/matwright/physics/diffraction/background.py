@@ -33,9 +33,9 @@ def background(pattern: AxisPattern) -> NDArray[np.float64]:
     measured = pattern.intensity[pattern.first : pattern.last]
     smooth = _smooth(measured)
     level = smooth.copy()
-    most = min(round(HALF_WINDOW / STEP), (len(level) - 1) // 2)
+    most = min(round(HALF_WINDOW / STEP), len(level) - 1)
     for p in range(most, 0, -1):
-        padded = np.pad(level, p, mode="edge")
+        padded = np.pad(level, p, mode="reflect", reflect_type="odd")  # a slope goes on beyond the ends
         level = np.minimum(level, (padded[2 * p :] + padded[: -2 * p]) / 2.0)
     near = smooth - level
     return np.asarray(level + np.median(near[near <= np.median(near)]))
