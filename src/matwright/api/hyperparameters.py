@@ -12,6 +12,7 @@ from typing import Any, TypeVar, final
 from matwright.api.train_settings import TrainSettings
 from matwright.errors import InputError
 from matwright.materials.properties import nearest_hint
+from matwright.training.settings import FitSettings
 
 Chosen = TypeVar("Chosen")
 WHOLE = ("width", "layers", "batch_size")
@@ -88,16 +89,23 @@ class HyperParameters:
         Raises:
             InputError: a value is not allowed.
         """
-        fit = settings.how.settings
-        fit = replace(
+        fit = self.of_fit(settings.how.settings)
+        how = replace(settings.how, settings=fit, dropout=_chosen(self.dropout, settings.how.dropout))
+        width, layers = _chosen(self.width, settings.width), _chosen(self.layers, settings.layers)
+        return replace(settings, how=how, width=width, layers=layers)
+
+    def of_fit(self, fit: FitSettings) -> FitSettings:
+        """The settings of a fit with these in the place of its own.
+
+        Raises:
+            InputError: a value is not allowed.
+        """
+        return replace(
             fit,
             learning_rate=_chosen(self.learning_rate, fit.learning_rate),
             batch_size=_chosen(self.batch_size, fit.batch_size),
             weight_decay=_chosen(self.weight_decay, fit.weight_decay),
         )
-        how = replace(settings.how, settings=fit, dropout=_chosen(self.dropout, settings.how.dropout))
-        width, layers = _chosen(self.width, settings.width), _chosen(self.layers, settings.layers)
-        return replace(settings, how=how, width=width, layers=layers)
 
 
 def _chosen(own: Chosen | None, other: Chosen) -> Chosen:

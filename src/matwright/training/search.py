@@ -240,6 +240,7 @@ def _study(trials: Sequence[Trial], space: Sequence[Range], seed: int) -> optuna
     """A study that knows the trials, in memory."""
     import optuna  # heavy: behind its door
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # the caller says what happens
     states = {
         TrialState.COMPLETE: optuna.trial.TrialState.COMPLETE,
         TrialState.PRUNED: optuna.trial.TrialState.PRUNED,
