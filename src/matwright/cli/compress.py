@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from matwright.errors import InputError
+
 
 def compress(
     model: Annotated[
@@ -17,6 +19,10 @@ def compress(
     out: Annotated[Path, typer.Option(help="New folder for the student.")],
     structure: Annotated[
         str | None, typer.Option(help="Column with CIF or POSCAR text or paths [default: that of the training].")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of known values as property=column, where the names differ; may be repeated."),
     ] = None,
     split_column: Annotated[
         str | None, typer.Option(help="Column that says train, val or test for each row: the teacher's own split.")
@@ -52,6 +58,7 @@ def compress(
     from matwright.cli.progress import progress
     from matwright.training.settings import protocol
 
+    columns = dict(_pair(text) for text in column or ())
     how = protocol("default", epochs=epochs, minutes=minutes)
     settings = CompressSettings(
         split=split_settings(split, split_column),
@@ -67,6 +74,7 @@ def compress(
         settings,
         out=out,
         structure=structure,
+        columns=columns,
         resume=resume,
         workers=workers,
         progress=progress(quiet=quiet),
@@ -78,3 +86,10 @@ def compress(
         measured = f"{form.ms:7.2f} ms  {form.per_second:7.0f}/s  {form.kilobytes:7.0f} kB"
         typer.echo(f"{form.name:<9} {measured}  {errors}: {form.verdict}")
     typer.echo(f"student, weights as {result.kept}: {out}; the comparison: {out / TABLE_FILE}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, column = (part.strip() for part in text.partition("="))
+    if not equals or not name or not column:
+        raise InputError(f"a column is named as property=column, found {text!r}")
+    return name, column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import json
 from pathlib import Path
 
@@ -70,6 +71,16 @@ def test_table_and_json_hold_the_same(tmp_path: Path) -> None:
         write_verdicts(judged, tmp_path / "v.csv")
     with pytest.raises(InputError, match=r"\.csv or \.json"):
         write_verdicts(judged, tmp_path / "v.txt")
+
+
+def test_the_page_about_rules_names_each_and_its_example_is_true() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "rules.md"
+    text = page.read_text(encoding="utf-8")
+    assert all(f"`{rule}`" in text for rule in REFERENCES)
+    block = text.split("```pycon\n")[1].split("```")[0]
+    example = doctest.DocTestParser().get_doctest(block, {}, "rules.md", str(page), 0)
+    found = doctest.DocTestRunner().run(example)
+    assert (found.attempted, found.failed) == (5, 0)
 
 
 def test_the_command_prints_reasons_and_sources(cif: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

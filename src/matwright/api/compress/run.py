@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from matwright.data.sources import existing_columns
 from matwright.errors import InputError
 from matwright.graphs.store import GraphStore
 from matwright.materials.conditions import ConditionSchema
-from matwright.materials.properties import PropertySpec
+from matwright.materials.properties import PropertySpec, nearest_hint
 from matwright.models.config import HeadKind
 from matwright.models.forms import Form
 from matwright.progress import Progress, silent
@@ -39,6 +39,7 @@ def compress(
     *,
     out: Path,
     structure: str | None = None,
+    columns: Mapping[str, str] | None = None,
     resume: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -54,6 +55,7 @@ def compress(
         settings: what decides the result.
         out: a new folder, or with `resume` that of the interrupted run.
         structure: column of structures, where it is another than that of the training.
+        columns: property → column of its known values, where they differ in name.
         resume: go on with the run in `out`.
         workers: processes that read structures.
         progress: told what goes on.
@@ -62,8 +64,11 @@ def compress(
         InputError: the table has no known values of any property, or no test part.
     """
     listener = progress or silent()
-    specs = _judged_specs(teacher, table)
-    source = open_known_table(teacher.folder, table, specs, structure=structure, split_column=settings.split.column)
+    named = dict(columns or {})
+    specs = _judged_specs(teacher, table, named)
+    source = open_known_table(
+        teacher.folder, table, specs, columns=named, structure=structure, split_column=settings.split.column
+    )
     if resume and (out / CONTENT_FILE).is_file():
         raise InputError(f"the run in {out} is finished; there is nothing to resume")
     labels = OtherLabels(
@@ -91,10 +96,12 @@ def compress(
 _LIMIT = "A student of {teacher}: where that is wrong, this repeats it; its errors on known values stand above."
 
 
-def _judged_specs(teacher: Predictor, table: Path) -> tuple[PropertySpec, ...]:
+def _judged_specs(teacher: Predictor, table: Path, named: Mapping[str, str]) -> tuple[PropertySpec, ...]:
     """The teacher's properties that the table has known values for."""
+    if wrong := next((name for name in named if name not in teacher.specs), None):
+        raise InputError(f"{teacher.name} predicts no {wrong!r}{nearest_hint(wrong, teacher.specs)}")
     columns = set(existing_columns(table))
-    specs = tuple(spec for name, spec in teacher.specs.items() if name in columns)
+    specs = tuple(spec for name, spec in teacher.specs.items() if named.get(name, name) in columns)
     if not specs:
         raise InputError(
             f"{table} has no column of known values to judge a student by; {teacher.name} predicts "

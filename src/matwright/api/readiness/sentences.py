@@ -155,7 +155,10 @@ def _unit(unit: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "?" if value is None or math.isnan(value) else f"{value:.3g}".replace("-", "−")
+    """About three digits, without powers of ten where people write none."""
+    if value is None or math.isnan(value):
+        return "?"
+    return (f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}").replace("-", "−")
 
 
 def _percent(share: float) -> str:
