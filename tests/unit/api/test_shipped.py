@@ -31,7 +31,7 @@ def predictor() -> Predictor:
 
 
 def test_every_shipped_model_is_small_and_has_a_card() -> None:
-    assert set(shipped_models()) == {"mp-crystal", "mp-generator", "mp-matcher", "superalloy"}
+    assert set(shipped_models()) == {"elastic", "mp-crystal", "mp-generator", "mp-matcher", "superalloy"}
     for name, folder in shipped_models().items():
         assert sum(file.stat().st_size for file in folder.iterdir()) <= 10e6
         text = card(name)
