@@ -226,7 +226,8 @@ def print_domain(part: str, tested: Judged, strange: Judged) -> None:
     auc = area_under_roc(labels, np.concatenate([home, away]))
     print(
         f"domain score of withheld {part}: AUC {auc:.3f} against the test part; median {np.median(away):.2f} against "
-        f"{np.median(home):.2f}; above 0.95 {100 * (away > 0.95).mean():.0f} % against {100 * (home > 0.95).mean():.0f} %"
+        f"{np.median(home):.2f}; above 0.95 {100 * (away > 0.95).mean():.0f} % against "
+        f"{100 * (home > 0.95).mean():.0f} %"
     )
 
 

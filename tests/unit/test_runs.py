@@ -115,9 +115,14 @@ def test_files_of_the_run_get_their_folder(tmp_path: Path) -> None:
 
 def test_a_run_that_fails_gives_its_folder_back(tmp_path: Path) -> None:
     run = create(tmp_path / "run")
-    with pytest.raises(KeyboardInterrupt), run.given_back_on_failure():
-        run.file("part.csv").write_text("half")
-        raise KeyboardInterrupt
+
+    def fail() -> None:
+        with run.given_back_on_failure():
+            run.file("part.csv").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
     assert not run.path.exists()
     again = create(run.path)
     with again.given_back_on_failure():
