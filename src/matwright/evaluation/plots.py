@@ -204,7 +204,7 @@ def plot_search(
     for wanted, colour, name in ((True, VALIDATION_COLOUR, "whole budget"), (False, TRAIN_COLOUR, "stopped early")):
         own = [(n, s) for n, (s, w) in enumerate(zip(scores, whole, strict=True)) if s is not None and w == wanted]
         if own:
-            left.scatter(*zip(*own, strict=True), s=14, color=colour, label=name)
+            left.scatter([n for n, _ in own], [s for _, s in own], s=14, color=colour, label=name)
     known = [score if score is not None and done else np.inf for score, done in zip(scores, whole, strict=True)]
     best = np.minimum.accumulate(known)
     left.step(
