@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matwright.api.models import find_model, model_hash
+from matwright.api.sample import drawn_rows
 from matwright.data.record import RawRow, Rejection, RejectionLog, parse_row
 from matwright.errors import InputError, MatwrightError
 from matwright.progress import Progress, silent
@@ -132,7 +133,8 @@ def map_to_folder(
             log.add(rejection)
             on_reject(rejection)
 
-        chosen, n_rows = _sampled(rows, sample, seed, listener)
+        listener.start("drawing rows")
+        chosen, n_rows = drawn_rows(rows, sample, generator(seed, "map", "rows"), listener)
         mapped = _mapped(trained, described, chosen, n_rows, projection, seed, reject, listener)
         atomic_write_text(run.file(TABLE_FILE), _table(mapped))
         from matwright.api.report.embedding_map import render_map  # heavy: behind its door
@@ -149,21 +151,6 @@ def _check_libraries() -> None:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise InputError(f"{error.name} is not installed: pip install 'matwright[explain]'") from error
-
-
-def _sampled(rows: Iterable[RawRow], size: int, seed: int, progress: Progress) -> tuple[list[RawRow], int]:
-    """Rows drawn at random without replacement, in their order, and how many there were (algorithm R)."""
-    random, kept, count = generator(seed, "map", "sample"), [], 0
-    progress.start("reading")
-    for place, row in enumerate(rows):
-        count += 1
-        if place < size:
-            kept.append((place, row))
-        elif (slot := int(random.integers(count))) < size:
-            kept[slot] = (place, row)
-        progress.advance()
-    progress.finish()
-    return [row for _, row in sorted(kept, key=lambda pair: pair[0])], count
 
 
 def _mapped(

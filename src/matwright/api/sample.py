@@ -64,7 +64,7 @@ def draw_sample(
 
     listener = progress or silent()
     listener.start("drawing rows")
-    rows = _drawn(source.rows(), most, generator(seed, "rows"), listener)
+    rows, _ = drawn_rows(source.rows(), most, generator(seed, "rows"), listener)
     listener.start("reading structures", len(rows))
     kept, structures, graphs = [], [], []
     for row in rows:
@@ -85,16 +85,19 @@ def draw_sample(
     return Sample(ids=ids, structures=tuple(structures), store=store, rejected=len(rows) - len(kept))
 
 
-def _drawn(rows: Iterable[RawRow], most: int, rng: np.random.Generator, progress: Progress) -> list[RawRow]:
-    """At most `most` rows, each with equal chance, in the order of the table (reservoir sampling)."""
+def drawn_rows(
+    rows: Iterable[RawRow], most: int, rng: np.random.Generator, progress: Progress
+) -> tuple[list[RawRow], int]:
+    """Return at most `most` rows, each with equal chance, in their order, and how many there were (reservoir)."""
     kept: list[tuple[int, RawRow]] = []
+    place = -1
     for place, row in enumerate(rows):
         if len(kept) < most:
             kept.append((place, row))
         elif (drawn := int(rng.integers(place + 1))) < most:
             kept[drawn] = (place, row)
         progress.advance()
-    return [row for _, row in sorted(kept, key=lambda pair: pair[0])]
+    return [row for _, row in sorted(kept, key=lambda pair: pair[0])], place + 1
 
 
 def _packed(rows: list[RawRow], graphs: list[Graph], settings: GraphSettings, source: Source) -> GraphStore:

@@ -107,7 +107,8 @@ def _completeness(attribution: Attribution) -> str:
 
 
 def _bars(explanation: Explanation, attribution: Attribution, unit: str) -> str:
-    steps = [Step(name=SYMBOLS[part.number], value=part.total) for part in explanation.elements(attribution)]
+    elements = sorted(explanation.elements(attribution), key=lambda part: -abs(part.total))
+    steps = [Step(name=SYMBOLS[part.number], value=part.total) for part in elements]
     steps += [Step(name=part.name, value=part.value) for part in explanation.others(attribution)]
     return waterfall(attribution.reference, steps, unit, f"contributions to {attribution.spec.name}")
 
@@ -175,7 +176,8 @@ _HOW = (
     "formula as a whole is at its mean over the training data, and a law of temperature at 300 K. An <em>atom</em> "
     "contributes by its element, a <em>bond</em> by being there: every pair of neighbours in the model's graph is a "
     "bond, also the far ones that are not drawn. The bar of an element is its atoms, half of each of their bonds, and "
-    "its fraction where the model reads that from the formula.</p>"
+    "its amount where the model reads that from the formula; <em>absent elements</em> and <em>element statistics</em> "
+    "are what else it reads there: what is not in the formula, and means and extremes of properties of the elements.</p>"
     "<p><strong>Saliency</strong> is the size of the gradient, that is where a small change would matter, and "
     "<strong>attention</strong> is what the gates of message passing let through. They answer other questions than the "
     "contributions and need not agree with them; the rank correlation (Spearman) of their sizes says how far they do "

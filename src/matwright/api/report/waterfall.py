@@ -11,7 +11,7 @@ from typing import final
 from matwright.api.report.figures import Axis, number, tick_text
 
 WIDTH, ROW, RIGHT = 420.0, 20.0, 62.0
-LETTER, SHORTEST, LONGEST = 6.0, 10, 30
+LETTER, SHORTEST, LONGEST = 6.6, 10, 28
 """Width of a letter, and the letters of a name that find room."""
 
 
