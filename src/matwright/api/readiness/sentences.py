@@ -143,7 +143,16 @@ def _between(region: RegionErrors, unit: str) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_per_atom", "").replace("e_above_hull", "energy above hull").replace("_", " ")
+    plain = name.removesuffix("_per_atom")
+    return _NAMES.get(plain) or plain.replace("_", " ")
+
+
+_NAMES = {
+    "e_above_hull": "energy above hull",
+    "young_modulus": "Young's modulus",
+    "poisson_ratio": "Poisson's ratio",
+    "zt": "figure of merit ZT",
+}
 
 
 def _article(name: str) -> str:
