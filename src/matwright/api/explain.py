@@ -77,7 +77,10 @@ class Explainer:
         self.facts = described.facts
         self._model, self.graph_settings = model, described.config.graph
         self.members = tuple(for_probing(member) for member in members)
-        self.elements = [atomic_number(symbol) for symbol in described.facts["data"]["elements"]]
+        said = described.facts.get("data", {}).get("elements")
+        if not said:
+            raise InputError(f"the model {name} does not say which elements it was trained on: there is no reference")
+        self.elements = [atomic_number(symbol) for symbol in said]
 
     def explain(
         self,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from matwright.cli import main
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import to_cif
-from matwright.models.checkpoint import ModelFile, save_member, write_model_file
+from matwright.models.checkpoint import ModelFile, read_model_file, save_member, write_model_file
 from matwright.uncertainty.stored import Trust, save_trust
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "explain"))
@@ -156,3 +158,14 @@ def test_a_folder_of_structures_is_mapped(tmp_path: Path, capsys: pytest.Capture
     assert [row["formula"] for row in rows] == ["NaCl"] * 6
     x = np.array([float(row["x"]) for row in rows])
     assert (np.diff(x) > 0).all() or (np.diff(x) < 0).all()  # the axis follows the one thing that varies
+
+
+def test_a_model_that_does_not_name_its_elements_has_no_reference(
+    conditioned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(conditioned, folder)
+    described = read_model_file(folder)
+    write_model_file(folder, replace(described, facts={}))
+    command = ["explain", str(folder), "--formula", "Li2S", "--condition", "temperature=300 K", "--quiet"]
+    assert "which elements" in refused([*command, "--out", str(tmp_path / "out")], capsys)
