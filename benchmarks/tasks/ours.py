@@ -123,7 +123,9 @@ def _member(
     from matwright.training.compute import fast_mode
     from matwright.training.fit import FitData, fit
 
-    specs = tuple(PropertySpec(name=target.name, unit=target.unit) for target in table.targets)
+    specs = tuple(
+        PropertySpec(name=target.name, unit=target.unit, intensive=not target.extensive) for target in table.targets
+    )
     known = train[np.isfinite(store.targets[train]).any(axis=1)]
     scale = TargetScale.fit(store.targets[known], store.atom_counts[known], specs)
     with fast_mode(), torch.random.fork_rng(), tempfile.TemporaryDirectory() as folder:

@@ -19,7 +19,7 @@ SPECTRUM = 29
 TARGETS = (
     Target(name="gap", unit="eV"),
     Target(name="dipole", unit="D"),
-    Target(name="polarisability", unit="a0^3"),
+    Target(name="polarisability", unit="a0^3", extensive=True),
 )
 
 

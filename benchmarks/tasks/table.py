@@ -30,11 +30,13 @@ class Target:
         name: for instance "yield_strength".
         unit: unit in which values stand and errors are reported.
         log: whether models learn log10 of the value, for positive values over decades (errors stay in `unit`).
+        extensive: whether the value grows with the number of atoms.
     """
 
     name: str
     unit: str
     log: bool = False
+    extensive: bool = False
 
 
 @final

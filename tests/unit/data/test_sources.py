@@ -337,6 +337,28 @@ def test_a_row_of_another_length_is_reported(tmp_path: Path) -> None:
         open_source(tmp_path / "first.csv")
 
 
+def test_json_may_hold_values_by_part_and_name(tmp_path: Path) -> None:
+    """The form in which JARVIS gives its targets; structures lie in a folder, under the name and the formula."""
+    (tmp_path / "cifs").mkdir()
+    for number, name in enumerate(("A-1_NaCl", "A-2_NaCl", "B_NaCl", "B_ClNa")):
+        (tmp_path / "cifs" / f"{name}.cif").write_text(interop.to_cif(salt(5.6 + 0.1 * number)))
+    (tmp_path / "gap.json").write_text(json.dumps({"train": {"A-1": 1.5}, "val": {"B": 2.5}, "test": {"A-2": 3.5}}))
+    source = open_source(
+        tmp_path / "gap.json",
+        structure="id",
+        targets=[GAP],
+        columns={"band_gap": "value"},
+        split_column="split",
+        structures=tmp_path / "cifs",
+    )
+    log = RejectionLog(strict=False)
+    assert [(r.id, r.targets, r.part) for r in parsed(source.rows(), log)] == [
+        ("A-1", (1.5,), "train"),
+        ("A-2", (3.5,), "test"),
+    ]
+    assert log.count == 1, "two files begin with B, so that the name says neither"
+
+
 def test_json_may_hold_structures_as_objects_and_columns(tmp_path: Path) -> None:
     row = {"structure": interop.to_pymatgen(salt()).as_dict(), "band_gap": 1}
     (tmp_path / "t.json").write_text(json.dumps([row, row]))

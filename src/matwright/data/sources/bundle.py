@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,12 +72,22 @@ class Bundle:
         return {stem(name): name for name in self.names}
 
     def find(self, word: str) -> str | None:
-        """The structure file of that name, given with or without its ending; None where there is none."""
-        return word if word in self._known else self.by_stem.get(word)
+        """The structure file of that name, given with or without its ending; None where there is none.
+
+        A name before an underscore is enough where no other file begins so: JVASP-1002 for JVASP-1002_Si.cif.
+        """
+        return word if word in self._known else self.by_stem.get(word) or self._by_beginning.get(word)
 
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.names)
+
+    @cached_property
+    def _by_beginning(self) -> dict[str, str]:
+        beginnings = [found.partition("_")[0] for found in self.by_stem]
+        times = Counter(beginnings)
+        pairs = zip(beginnings, self.by_stem.values(), strict=True)
+        return {beginning: name for beginning, name in pairs if times[beginning] == 1}
 
     @contextmanager
     def opened(self) -> Iterator[Read]:

@@ -23,6 +23,8 @@ _CHUNK = 1 << 16
 MALFORMED = "\0malformed"
 """The only key of a row that could not be taken apart; its value says why."""
 
+_PARTS = frozenset({"train", "val", "valid", "validation", "test"})
+
 
 _FORMATS = {
     ".csv": "csv",
@@ -149,7 +151,11 @@ def column_names(path: TablePath, first: Cells) -> list[str]:
 
 
 def _turned(path: TablePath, row: dict[str, Any]) -> Iterator[Cells]:
-    """The rows of an object that holds a whole table (as pandas writes it), else the object itself."""
+    """The rows of an object that holds a whole table, else the object itself.
+
+    A whole table is what pandas writes, or the values of each part of a split by the name of the material, as JARVIS
+    gives them; the columns are then "id", "value" and "split".
+    """
     if {"columns", "data"} <= set(row):
         names, data = row["columns"], row["data"]
         if not isinstance(data, list) or any(len(cells) != len(names) for cells in data):
@@ -161,6 +167,10 @@ def _turned(path: TablePath, row: dict[str, Any]) -> Iterator[Cells]:
         if any(cell.keys() != columns[0].keys() for cell in columns):
             raise InputError(f"{path} holds columns with different rows")
         yield from ({name: cell[key] for name, cell in row.items()} for key in columns[0])
+        return
+    if row and row.keys() <= _PARTS and all(isinstance(cell, dict) for cell in columns):
+        of_parts = ((part, name, value) for part, cell in row.items() for name, value in cell.items())
+        yield from ({"id": name, "value": value, "split": part} for part, name, value in of_parts)
         return
     yield row
 
