@@ -6,8 +6,9 @@ prints, for every target and model, the mean absolute error over the five test f
 them, RMSE and R². Rows of one composition stay in one fold (Matbench: the official folds). The baselines see matminer's
 Magpie features of the composition, the raw conditions, the processing steps laid flat and, for crystals, volume,
 density, packing and space group; GEM-PPM sees structure, conditions and steps. Folds, log scales and censored values
-are the same for all. Models already in the file --out are not trained again. Needs the extra `bench` and the tables in
-the folder MATWRIGHT_DATA (default ../shared/data).
+are the same for all. Models already in the file --out are not trained again; beside it stand the predictions of every
+row by models that did not see it (`.predictions.npz`: by model, and truth and fold), to analyse the errors. Needs the
+extra `bench` and the tables in the folder MATWRIGHT_DATA (default ../shared/data).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tasks import TASKS, classical, ours
-from tasks.scores import fold_scores, keep, kept, print_summary, summary
+from tasks.scores import fold_scores, keep, keep_predictions, kept, print_summary, summary
 from tasks.table import TaskTable, folds
 
-from matwright.models.baselines import ClassicalKind
+from matwright.models.baselines import TREES, ClassicalKind
 from matwright.runs import provenance
 from matwright.training.compute import fast_mode
 
@@ -68,23 +69,36 @@ def run_task(name: str, arguments: argparse.Namespace, out: Path | None) -> None
         print(f"  ({table.note})")
     for model in arguments.models.split(","):
         if model not in done:
-            done[model] = cross_validated(table, split, predictor(model, table, arguments, out))
+            done[model], predicted = cross_validated(table, split, predictor(model, table, arguments, out))
             done[model]["commit"] = _commit()
             keep(out, key, done)
+            keep_predictions(out, {"truth": table.values, "fold": fold_of_row(len(table), split), model: predicted})
         print_summary(table, model, done[model]["summary"], done[model]["cpu_seconds"])
 
 
-def cross_validated(table: TaskTable, split: list[Fold], predict: Predict) -> dict[str, Any]:
-    """Scores of every fold, their summary, and the CPU seconds of training and prediction."""
+def cross_validated(
+    table: TaskTable, split: list[Fold], predict: Predict
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """Scores of every fold, their summary and the CPU seconds; and (n, n_targets) predictions of the rows tested."""
     start, scores = time.process_time(), []
+    predicted = np.full(table.values.shape, np.nan)
     for number, (train, test) in enumerate(split):
-        predicted = predict((train, test), number)
-        scores.append(fold_scores(table.values[test], predicted, table.bounds[test]))
+        predicted[test] = predict((train, test), number)
+        scores.append(fold_scores(table.values[test], predicted[test], table.bounds[test]))
         means = ", ".join(
             f"{target.name} {row['mae']:.4g}" for target, row in zip(table.targets, scores[-1], strict=True)
         )
         print(f"  fold {number + 1}: {means}", flush=True)
-    return {"summary": summary(table, scores), "folds": scores, "cpu_seconds": time.process_time() - start}
+    found = {"summary": summary(table, scores), "folds": scores, "cpu_seconds": time.process_time() - start}
+    return found, predicted
+
+
+def fold_of_row(rows: int, split: list[Fold]) -> NDArray[np.int64]:
+    """(rows,) in which fold each row is tested, -1 for none."""
+    found = np.full(rows, -1)
+    for number, (_, test) in enumerate(split):
+        found[test] = number
+    return found
 
 
 def predictor(model: str, table: TaskTable, arguments: argparse.Namespace, out: Path | None) -> Predict:
@@ -98,7 +112,7 @@ def predictor(model: str, table: TaskTable, arguments: argparse.Namespace, out: 
     kind = ClassicalKind(model)
     cache = None if out is None or arguments.quick else out.with_suffix(".magpie.npz")
     features = classical.flat_features(table, cache)
-    trees = 20 if arguments.quick else 500
+    trees = 20 if arguments.quick else TREES
     return lambda fold, _: classical.predict_fold(table, features, *fold, kind, seed=arguments.seed, trees=trees)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matwright.runs import provenance
-from matwright.serialization import read_json, write_json
+from matwright.serialization import atomic_write_bytes, read_json, write_json
 from tasks.table import TaskTable
 
 MEASURES = ("mae", "rmse", "r2")
@@ -86,3 +87,16 @@ def keep(path: Path | None, key: dict[str, Any], models: dict[str, Any]) -> None
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"settings": key, "models": models, "made_by": provenance()})
+
+
+def keep_predictions(path: Path | None, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Add arrays to the file of predictions that stands beside the results, in the place of those of the same name."""
+    if path is not None:
+        beside = path.with_suffix(".predictions.npz")
+        older: dict[str, NDArray[Any]] = {}
+        if beside.exists():
+            with np.load(beside) as stored:
+                older = {name: stored[name] for name in stored.files}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **older | dict(arrays))  # type: ignore[arg-type]
+        atomic_write_bytes(beside, buffer.getvalue())
