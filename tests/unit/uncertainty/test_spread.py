@@ -10,7 +10,7 @@ import pytest
 from matwright.materials.properties import PropertySpec
 from matwright.models.interface import Prediction, bare_prediction
 from matwright.uncertainty.conformal import Calibration
-from matwright.uncertainty.spread import SpreadModel
+from matwright.uncertainty.spread import USUAL, SpreadModel
 
 ENERGY = PropertySpec(name="energy", unit="eV/atom")
 
@@ -52,6 +52,20 @@ def test_more_doubt_never_narrows() -> None:
     model, _ = SpreadModel.fit(error, prediction, distance, np.arange(600))
     assert (model.weights[[1, 2, 5]] >= 0).all()
     assert np.ptp(model.spread(prediction, distance)) < 1e-6
+
+
+def test_few_groups_leave_the_usual_weights_nearly_alone() -> None:
+    """Twenty alloys of ten records each whose errors are those of the alloy: 200 records, but hardly any evidence."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 10)
+    error = np.exp(rng.normal(size=20))[groups]
+    prediction = bare_prediction(ENERGY, rng.normal(size=20)[groups], np.exp(rng.normal(size=20))[groups])
+    model, _ = SpreadModel.fit(error, prediction, np.exp(rng.normal(size=20))[groups], groups)
+    alone, _ = SpreadModel.fit(error, prediction, np.exp(rng.normal(size=20))[groups], np.arange(200))
+    varied = [0, 2, 3, 4]
+    assert np.abs(model.weights[1:] - USUAL)[varied].max() < 0.2
+    assert np.abs(alone.weights[1:] - USUAL)[varied].max() > 0.2
+    assert abs(model.weights[2]) < 1e-9, "the members never disagreed: nothing is known of what that would mean"
 
 
 def test_far_outside_the_spread_stays_finite() -> None:
