@@ -11,7 +11,12 @@ record of the test part counts once: with folds, the test parts of all folds tog
 did not see it. Withheld records are judged by the first fold's model. The area under the ROC curve is that of the
 domain score for withheld records against the test part of the same model.
 
-The models are those of `matwright train` with `--ensemble`; the tables are read from the folder MATWRIGHT_DATA.
+"best Spearman" says how well the errors can be ranked at all, from the prediction and the composition: by a forest
+taught the errors of the other test records, compositions kept together. It has seen test errors, which no model may;
+nothing is chosen by it.
+
+The models are those of `matwright train` with `--ensemble`; the tables are read from the folder MATWRIGHT_DATA. Models
+already in --out are not trained again, but calibrated anew.
 """
 
 from __future__ import annotations
@@ -29,8 +34,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from matwright.api.assessment import exact_targets
+from matwright.api.assessment import Parts, assess, exact_targets
 from matwright.api.columns import TableColumns
 from matwright.api.conditions import coded_by
 from matwright.api.folds import cross_validate
@@ -41,17 +49,23 @@ from matwright.api.train_settings import TrainSettings
 from matwright.cli.progress import progress
 from matwright.data.record import parse_row
 from matwright.evaluation.metrics import RegressionReport, area_under_roc, report_regression
+from matwright.evaluation.records import record_fractions
 from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
 from matwright.materials.properties import PropertySpec
+from matwright.models.checkpoint import load_members, read_model_file
 from matwright.models.interface import Prediction
 from matwright.runs import provenance
+from matwright.training.compute import fast_mode
 from matwright.training.settings import protocol
+from matwright.uncertainty.ensemble import EnsembleModel
+from matwright.uncertainty.stored import save_trust
 
 DATA = Path(os.environ.get("MATWRIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 LEVELS = (0.5, 0.9, 0.95)
 SHARE_OF_ELEMENTS, SHARE_OF_SYSTEMS, COMMON = 0.1, 1 / 12, 0.08
 PARTS = ("test", "elements", "systems")
+HELD_OUT = "held-out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,19 +128,20 @@ def run(task: Task, seed: int, workers: int, folder: Path) -> None:
         conditions=source.wanted.schema,
         seed=seed,
     )
-    listener = progress()
-    if task.folds:
-        cross_validate(source, settings, folds=task.folds, out=folder / "run", workers=workers, progress=listener)
-        models = [folder / "run" / f"fold-{fold + 1}" for fold in range(task.folds)]
+    models = [folder / "run" / f"fold-{fold + 1}" for fold in range(task.folds)] or [folder / "run"]
+    if all((model / "model.json").exists() for model in models):
+        for model in models:
+            calibrate(model, GraphStore.open(folder / "run" / "store"), source, seed)
+    elif task.folds:
+        cross_validate(source, settings, folds=task.folds, out=folder / "run", workers=workers, progress=progress())
     else:
-        train(source, settings, out=folder / "run", workers=workers, progress=listener)
-        models = [folder / "run"]
+        train(source, settings, out=folder / "run", workers=workers, progress=progress())
     tested = [judged(model, GraphStore.open(folder / "run" / "store"), source, in_part=True) for model in models]
-    print_report(source.targets, "held-out", [joined(tested)])
+    print_report(source.targets, HELD_OUT, joined(tested))
     for part in PARTS[1:]:
         other = task.columns.open(folder / f"{part}.csv")
         strange = judged(models[0], store_of(other, models[0], folder / f"store-{part}"), other, in_part=False)
-        print_report(source.targets, f"withheld {part}", [strange])
+        print_report(source.targets, f"withheld {part}", strange)
         print_domain(part, tested[0], strange)
 
 
@@ -151,23 +166,48 @@ def withheld(elements: Sequence[frozenset[str]], seed: int) -> np.ndarray:
     return parts
 
 
-Judged = tuple[np.ndarray, Mapping[str, Prediction], dict[float, Mapping[str, Prediction]]]
-"""(n, n_targets) truths, predictions at the usual level, and by level."""
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Records and what a model says of them.
+
+    Attributes:
+        truth: (n, n_targets), NaN where unknown.
+        levels: predictions by property, by level of the intervals.
+        fractions: (n, n_elements) atomic fractions.
+    """
+
+    truth: np.ndarray
+    levels: dict[float, Mapping[str, Prediction]]
+    fractions: np.ndarray
+
+
+def parts_of(model: Path) -> Mapping[str, np.ndarray]:
+    """Part → places in the model's store."""
+    with (model / "split.csv").open() as file:
+        names = np.array([row["part"] for row in csv.DictReader(file)])
+    return {part: np.flatnonzero(names == part) for part in ("train", "val", "test")}
+
+
+def calibrate(model: Path, store: GraphStore, source: Any, seed: int) -> None:
+    """Take intervals, spreads and domain score of a trained model anew, on its own validation part."""
+    described = read_model_file(model)
+    own = parts_of(model)
+    parts = Parts(train=own["train"], validation=own["val"], test=own["test"])
+    coded = coded_by(store, source.wanted.schema, described.config.conditions)
+    with fast_mode():
+        ensemble = EnsembleModel(load_members(model, described))
+        save_trust(model, assess(ensemble, coded, parts, described.specs, seed=seed).trust)
 
 
 def judged(model: Path, store: GraphStore, source: Any, *, in_part: bool) -> Judged:
     """Predict the test part of a model's own store, or all of another."""
-    chosen = np.arange(len(store))
-    if in_part:
-        with (model / "split.csv").open() as file:
-            names = [row["part"] for row in csv.DictReader(file)]
-        chosen = np.flatnonzero(np.array(names) == "test")
+    chosen = parts_of(model)["test"] if in_part else np.arange(len(store))
     levels = {}
     for level in LEVELS:
         predictor = load_predictor(model, level=level)
         coded = coded_by(store, source.wanted.schema, predictor.schema)
         levels[level] = predictor.predict_store(coded, chosen)
-    return exact_targets(store, chosen), levels[0.9], levels
+    return Judged(truth=exact_targets(store, chosen), levels=levels, fractions=record_fractions(store, chosen))
 
 
 def store_of(source: Any, model: Path, folder: Path) -> GraphStore:
@@ -194,18 +234,37 @@ def joined(parts: Sequence[Judged]) -> Judged:
             for name in some[0]
         }
 
-    levels = {level: join([part[2][level] for part in parts]) for level in LEVELS}
-    return np.concatenate([part[0] for part in parts]), levels[0.9], levels
+    return Judged(
+        truth=np.concatenate([part.truth for part in parts]),
+        levels={level: join([part.levels[level] for part in parts]) for level in LEVELS},
+        fractions=np.concatenate([part.fractions for part in parts]),
+    )
 
 
-def print_report(specs: Sequence[PropertySpec], part: str, found: Sequence[Judged]) -> None:
+def print_report(specs: Sequence[PropertySpec], part: str, found: Judged) -> None:
     """One line a property."""
-    for truth, prediction, levels in found:
-        for column, spec in enumerate(specs):
-            own = prediction[spec.name]
-            bounds = {level: (p[spec.name].lower, p[spec.name].upper) for level, p in levels.items()}
-            report = report_regression(truth[:, column], own.mean, own.std, bounds, spec.unit)
-            print(f"{part:18s} {spec.name}: {line(report)}")
+    for column, spec in enumerate(specs):
+        own, truth = found.levels[0.9][spec.name], found.truth[:, column]
+        bounds = {level: (p[spec.name].lower, p[spec.name].upper) for level, p in found.levels.items()}
+        report = report_regression(truth, own.mean, own.std, bounds, spec.unit)
+        print(f"{part:18s} {spec.name}: {line(report)}")
+        if part == HELD_OUT:
+            print(f"{'':18s} {spec.name}: best Spearman {ceiling(truth, own, found.fractions):.2f}")
+
+
+def ceiling(truth: np.ndarray, prediction: Prediction, fractions: np.ndarray) -> float:
+    """Spearman's correlation of errors with those that a forest expects which learned from other test records."""
+    known = ~np.isnan(truth)
+    own, fractions = prediction.at(known), fractions[known]
+    error = np.abs(truth[known] - own.mean)
+    columns = [own.mean, own.aleatoric, own.epistemic, own.domain_score]
+    features = np.column_stack([*columns, fractions[:, fractions.any(axis=0)]])
+    _, groups = np.unique(np.round(fractions, 3), axis=0, return_inverse=True)
+    forest = RandomForestRegressor(n_estimators=100, min_samples_leaf=10, max_features=0.5, random_state=0)
+    expected = cross_val_predict(
+        forest, features, np.log(error + 0.1 * np.median(error)), groups=groups, cv=GroupKFold()
+    )
+    return float(spearmanr(error, expected).statistic)
 
 
 def line(report: RegressionReport) -> str:
@@ -221,7 +280,7 @@ def line(report: RegressionReport) -> str:
 
 def print_domain(part: str, tested: Judged, strange: Judged) -> None:
     """How the domain score tells the withheld records from the test part of the same model."""
-    home, away = (next(iter(some[1].values())).domain_score for some in (tested, strange))
+    home, away = (next(iter(some.levels[0.9].values())).domain_score for some in (tested, strange))
     labels = np.concatenate([np.zeros(len(home), np.int64), np.ones(len(away), np.int64)])
     auc = area_under_roc(labels, np.concatenate([home, away]))
     print(
