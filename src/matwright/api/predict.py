@@ -22,6 +22,7 @@ from matwright.progress import Progress, silent
 
 if TYPE_CHECKING:
     from matwright.graphs.builder import Graph
+    from matwright.graphs.interface import GraphSource
     from matwright.graphs.ragged import Labels
     from matwright.graphs.store import GraphStore
     from matwright.models.checkpoint import ModelFile
@@ -129,6 +130,16 @@ class Predictor:
         """
         known = self.labels(len(graphs), None) if labels is None else labels
         return dict(self._predict(_Listed(graphs, known), np.arange(len(graphs)), None).properties)
+
+    def predict_source(self, source: GraphSource, n: int) -> dict[str, Prediction]:
+        """Return the predictions for the first n graphs of a source built by the model's own neighbour rule.
+
+        Raises:
+            InputError: n is 0, or the model needs conditions, which such a source does not give.
+        """
+        if self.schema is not None:
+            raise InputError(f"the model {self.name} needs conditions; choose one that was trained without them")
+        return dict(self._predict(source, np.arange(n), None).properties)
 
     def predict_store(
         self, store: GraphStore, indices: NDArray[np.int64] | None = None, *, progress: Progress | None = None

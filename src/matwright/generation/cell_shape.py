@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from matwright.generation.wyckoff.tables import lattice_parameters
 
 SHAPE_NAMES = ("log_volume", "log_b_over_a", "log_c_over_a", "alpha", "beta", "gamma")
-_ANGLES = ("alpha", "beta", "gamma")
+_SIX = ("a", "b", "c", "alpha", "beta", "gamma")
 Floats = NDArray[np.float64]
 
 
@@ -61,10 +61,14 @@ def raw_shape(group: int, free: tuple[float, ...], expected_volume: float) -> Fl
     return np.array([np.log(volume / expected_volume), np.log(b / a), np.log(c / a), alpha, beta, gamma])
 
 
-def free_parameters(groups: NDArray[np.int64], raw: Floats, expected_volume: Floats) -> list[tuple[float, ...] | None]:
-    """Free lattice parameters of each group from raw shapes (n, 6) and expected conventional volumes (n,) in Å³.
+def cell_parameters(
+    groups: NDArray[np.int64], raw: Floats, expected_volume: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Conventional cells of each group from raw shapes (n, 6) and expected conventional volumes (n,) in Å³.
 
-    None where the shape closes no cell (angles that cannot meet, or below 20 or above 160 degrees).
+    Returns:
+        (n, 6) a, b, c (Å), α, β, γ (degrees), and (n,) whether the shape closes a cell: angles that can meet, between
+        20 and 160 degrees.
     """
     hexagonal = (groups >= 143) & (groups <= 194)
     log_b = np.where(groups < 75, raw[:, 1], 0.0)
@@ -74,11 +78,16 @@ def free_parameters(groups: NDArray[np.int64], raw: Floats, expected_volume: Flo
     gamma = np.where(groups < 3, raw[:, 5], np.where(hexagonal, 120.0, 90.0))
     volume = expected_volume * np.exp(raw[:, 0])
     a = np.cbrt(volume / (np.exp(log_b + log_c) * unit_volume(alpha, beta, gamma)))
-    columns = {"a": a, "b": a * np.exp(log_b), "c": a * np.exp(log_c), "alpha": alpha, "beta": beta, "gamma": gamma}
-    angles = np.stack([columns[name] for name in _ANGLES])
-    closed = np.isfinite(a) & (angles > 20).all(0) & (angles < 160).all(0)
+    cells = np.stack([a, a * np.exp(log_b), a * np.exp(log_c), alpha, beta, gamma], axis=1)
+    closed = np.isfinite(a) & (cells[:, 3:] > 20).all(1) & (cells[:, 3:] < 160).all(1)
+    return cells, closed
+
+
+def free_parameters(groups: NDArray[np.int64], raw: Floats, expected_volume: Floats) -> list[tuple[float, ...] | None]:
+    """Free lattice parameters of each group; arguments as `cell_parameters`, None where the shape closes no cell."""
+    cells, closed = cell_parameters(groups, raw, expected_volume)
     return [
-        tuple(float(columns[name][i]) for name in lattice_parameters(int(group))) if closed[i] else None
+        tuple(float(cells[i, _SIX.index(name)]) for name in lattice_parameters(int(group))) if closed[i] else None
         for i, group in enumerate(groups)
     ]
 

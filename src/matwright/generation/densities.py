@@ -25,6 +25,12 @@ def circle_grid(n_components: int) -> Tensor:
     return torch.arange(n_components) / n_components
 
 
+def tempered(density: tuple[Tensor, Tensor, Tensor], temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights, means and widths of the mixture that sampling at `temperature` draws from."""
+    logits, mean, width = density
+    return logits / temperature, mean, temperature * width
+
+
 def wrapped_normal_log_prob(value: Tensor, logits: Tensor, mean: Tensor, width: Tensor) -> Tensor:
     """(n,) log density of coordinates on [0, 1) under mixtures of wrapped normals.
 

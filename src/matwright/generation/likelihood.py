@@ -9,38 +9,63 @@ from torch import Tensor
 
 from matwright.generation.catalogue import WyckoffCatalogue
 from matwright.generation.decoder import CHARGE_WIDTH, SequenceDecoder, masked, shape_dimensions
-from matwright.generation.densities import choice_log_prob, normal_log_prob, wrapped_normal_log_prob
+from matwright.generation.densities import choice_log_prob, normal_log_prob, tempered, wrapped_normal_log_prob
 from matwright.generation.masks import SequenceMasks
+from matwright.generation.sampler import Temperatures
 from matwright.generation.sequence_batch import SequenceBatch
+
+AS_LEARNED = Temperatures()
+COORDINATE = "coordinate"
 
 
 def sequence_log_prob(
-    decoder: SequenceDecoder, batch: SequenceBatch, masks: SequenceMasks, z: Tensor
+    decoder: SequenceDecoder,
+    batch: SequenceBatch,
+    masks: SequenceMasks,
+    z: Tensor,
+    *,
+    temperatures: Temperatures = AS_LEARNED,
+    coordinates: bool = True,
 ) -> dict[str, Tensor]:
     """Log-probability (n,) in nats of each kind of choice, given the latents z (n, latent).
 
     Keys: element, count, units, group, letter, coordinate (density on [0, 1)), shape (density, standardised).
+
+    Args:
+        temperatures: of the distributions; those that sequences were drawn at give the probability of drawing them.
+        coordinates: whether act 5, the dearest, is looked at; without it the key "coordinate" is missing.
     """
+    t = temperatures
     elements, positions = decoder.element_table(), decoder.position_table()
-    terms, memory = _formula_terms(decoder, batch, masks, z, elements)
+    terms, memory = _formula_terms(decoder, batch, masks, z, elements, t.formula)
     context = torch.cat([decoder.drop(memory), z], dim=-1)
-    terms["units"] = choice_log_prob(masked(decoder.unit_logits(context), masks.units), batch.units - 1)
-    terms["group"] = choice_log_prob(masked(decoder.group_logits(context, batch.units), masks.groups), batch.group)
+    logits = masked(decoder.unit_logits(context), masks.units) / t.formula
+    terms["units"] = choice_log_prob(logits, batch.units - 1)
+    logits = masked(decoder.group_logits(context, batch.units), masks.groups) / t.structure
+    terms["group"] = choice_log_prob(logits, batch.group)
     cell = decoder.cell_context(context, batch.units, batch.group)
     outputs = _structure_outputs(decoder, batch, cell, z, elements, positions)
     logits = masked(decoder.letter_logits(outputs[:, :-1], batch.group[:, None], positions), masks.letters)
-    letter = choice_log_prob(logits, batch.letters)
+    letter = choice_log_prob(logits / t.structure, batch.letters)
     terms["letter"] = torch.where(batch.orbit_mask, letter, torch.zeros_like(letter)).sum(1)
     final = outputs[torch.arange(len(batch)), batch.length]
     active = shape_dimensions(batch.group)
-    terms["shape"] = normal_log_prob(batch.shape, *decoder.shape_density(final, cell), active)
+    density = tempered(decoder.shape_density(final, cell), t.shape)
+    terms["shape"] = normal_log_prob(batch.shape, *density, active)
+    if not coordinates:
+        return terms
     frame = decoder.frame_context(final, cell, batch.shape * active)
-    terms["coordinate"] = _coordinate_terms(decoder, batch, frame, elements, positions)
+    terms[COORDINATE] = _coordinate_terms(decoder, batch, frame, elements, positions, t.coordinate)
     return terms
 
 
 def _formula_terms(
-    decoder: SequenceDecoder, batch: SequenceBatch, masks: SequenceMasks, z: Tensor, elements: Tensor
+    decoder: SequenceDecoder,
+    batch: SequenceBatch,
+    masks: SequenceMasks,
+    z: Tensor,
+    elements: Tensor,
+    temperature: float,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Terms of the formula, and the memory output (n, formula_width) at its end."""
     n, slots = batch.elements.shape
@@ -55,7 +80,7 @@ def _formula_terms(
     rest = decoder.formula_input(embedded, batch.counts, charge, atoms, zs)
     outputs, _ = decoder.formula_memory(torch.cat([first, rest], dim=1), decoder.start_formula(z))
     rows, ends = torch.arange(n), batch.n_elements
-    terms = _pair_terms(decoder, batch, masks, decoder.drop(outputs), elements, charge)
+    terms = _pair_terms(decoder, batch, masks, decoder.drop(outputs), elements, charge, temperature)
     return terms, outputs[rows, ends]
 
 
@@ -66,18 +91,22 @@ def _pair_terms(
     outputs: Tensor,
     elements: Tensor,
     charge: Tensor,
+    temperature: float,
 ) -> dict[str, Tensor]:
     """Log-probabilities of the elements (with the end) and of their counts."""
     n, slots = batch.elements.shape
     end = torch.full((n, 1), len(decoder.vocabulary))
     choice = torch.cat([batch.elements, end], dim=1)
-    element = choice_log_prob(masked(decoder.element_logits(outputs, elements), masks.elements), choice)
+    logits = masked(decoder.element_logits(outputs, elements), masks.elements)
+    element = choice_log_prob(logits / temperature, choice)
     reached = torch.arange(slots + 1) <= batch.n_elements[:, None]
     real = batch.counts > 0
     before = torch.cat([charge.new_zeros(n, 1, CHARGE_WIDTH), charge[:, :-1]], dim=1)
     logits = decoder.count_logits(outputs[:, :-1][real], elements[batch.elements[real]], before[real])
     count = outputs.new_zeros(n, slots)
-    count = count.masked_scatter(real, choice_log_prob(masked(logits, masks.counts[real]), batch.counts[real] - 1))
+    count = count.masked_scatter(
+        real, choice_log_prob(masked(logits, masks.counts[real]) / temperature, batch.counts[real] - 1)
+    )
     return {"element": torch.where(reached, element, torch.zeros_like(element)).sum(1), "count": count.sum(1)}
 
 
@@ -110,7 +139,12 @@ def _orbits(decoder: SequenceDecoder, batch: SequenceBatch) -> tuple[Tensor, Ten
 
 
 def _coordinate_terms(
-    decoder: SequenceDecoder, batch: SequenceBatch, frame: Tensor, elements: Tensor, positions: Tensor
+    decoder: SequenceDecoder,
+    batch: SequenceBatch,
+    frame: Tensor,
+    elements: Tensor,
+    positions: Tensor,
+    temperature: float,
 ) -> Tensor:
     """(n,) log density of all free coordinates."""
     total = frame.new_zeros(len(batch))
@@ -127,7 +161,7 @@ def _coordinate_terms(
     values, degrees = coords[row, column], freedom[row, column]
     for axis in range(3):
         here = degrees > axis
-        density = decoder.coordinate_density(site[here], values[here, :axis])
+        density = tempered(decoder.coordinate_density(site[here], values[here, :axis]), temperature)
         log_density = wrapped_normal_log_prob(values[here, axis], *density)
         total = total.index_add(0, free[row[here]], log_density)
     return total

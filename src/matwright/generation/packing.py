@@ -16,6 +16,7 @@ from matwright.errors import InputError
 from matwright.generation.catalogue import WyckoffCatalogue
 from matwright.generation.cell_shape import (
     CellScaling,
+    cell_parameters,
     fit_volumes,
     free_parameters,
     full_parameters,
@@ -25,7 +26,7 @@ from matwright.generation.cell_shape import (
 from matwright.generation.sequence_batch import SequenceBatch
 from matwright.generation.vocabulary import Vocabulary
 from matwright.generation.wyckoff import Orbit, SymmetrySequence
-from matwright.generation.wyckoff.decode import conventional_lattices
+from matwright.generation.wyckoff.decode import SequenceArrays, conventional_lattices, free_of_cells
 from matwright.generation.wyckoff.tables import LETTERS, space_group
 
 
@@ -108,12 +109,37 @@ class SequencePacker:
 
     def _lattices(self, batch: SequenceBatch) -> list[tuple[float, ...] | None]:
         """Free lattice parameters of each row."""
+        return free_parameters(batch.group.numpy(), *self._raw(batch))
+
+    def _raw(self, batch: SequenceBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n, 6) raw cell shapes and (n,) expected conventional volumes in Å³."""
         numbers = self._numbers(batch)
         counts = (batch.counts * batch.units[:, None]).numpy()
         volumes = np.array(self.scaling.volumes)
         expected = (volumes[numbers] * counts).sum(1) * self.catalogue.centring[batch.group].numpy()
-        raw = self.scaling.restore(batch.shape.double().numpy())
-        return free_parameters(batch.group.numpy(), raw, expected)
+        return self.scaling.restore(batch.shape.double().numpy()), expected
+
+    def arrays(self, batch: SequenceBatch) -> tuple[SequenceArrays, NDArray[np.int64]]:
+        """The sequences as flat arrays for `decode_arrays`, without an object a sequence.
+
+        Returns:
+            The sequences whose angles can meet, and (n_kept,) their rows in the batch.
+        """
+        groups = batch.group.numpy()
+        cells, closed = cell_parameters(groups, *self._raw(batch))
+        rows = np.flatnonzero(closed)
+        real = batch.orbit_mask.numpy()[rows]
+        owner, _ = real.nonzero()
+        numbers = np.take_along_axis(self._numbers(batch), batch.slots.numpy(), axis=1)[rows][real]
+        arrays = SequenceArrays(
+            space_groups=groups[rows],
+            lattices=free_of_cells(groups[rows], cells[rows]),
+            crystal=owner,
+            positions=batch.letters.numpy()[rows][real],
+            numbers=numbers,
+            free=(batch.coords.double() % 1.0).numpy()[rows][real],
+        )
+        return arrays, rows
 
     def _numbers(self, batch: SequenceBatch) -> NDArray[np.int64]:
         """(n, n_slots) atomic numbers; any element where padded."""

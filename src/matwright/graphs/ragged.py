@@ -158,11 +158,61 @@ def lay_end_to_end(graphs: Sequence[Graph], labels: Labels | None = None) -> Rag
         share_counts=share_counts,
         bond_counts=np.array([len(graph.bond_edges) for graph in graphs], dtype=np.int64),
         atoms=atoms,
-        rows=_rows(graphs, atoms, atom_counts, edge_counts),
+        rows=_rows(
+            np.concatenate([graph.neighbours for graph in graphs]),
+            np.concatenate([graph.vectors for graph in graphs]),
+            atoms,
+            atom_counts,
+            edge_counts,
+        ),
         shares=shares,
         bonds=bonds,
         lattices=np.stack([graph.lattice for graph in graphs]),
         labels=Labels.of_targets(np.zeros((len(graphs), 0))) if labels is None else labels,
+    )
+
+
+def lay_flat(
+    *,
+    numbers: NDArray[np.integer],
+    radii: NDArray[np.floating],
+    atom_counts: NDArray[np.int64],
+    edge_counts: NDArray[np.int64],
+    neighbours: NDArray[np.integer],
+    vectors: NDArray[np.floating],
+    lattices: NDArray[np.float64],
+) -> RaggedGraphs:
+    """The flat arrays of ordered crystals that already lie end to end, without labels.
+
+    Args:
+        numbers, radii: (n_atoms,) atomic numbers and r_i in Å.
+        atom_counts: (n_crystals,).
+        edge_counts: (n_atoms,).
+        neighbours: (n_edges,) index within the crystal, the edges of one atom together, atoms in their order.
+        vectors: (n_edges, 3) Å.
+        lattices: (n_crystals, 3, 3) Å.
+
+    Raises:
+        InputError: there is no crystal, or one has more than `MAX_ATOMS` atoms.
+    """
+    if len(atom_counts) == 0 or atom_counts.max() > MAX_ATOMS:
+        raise InputError(f"a batch holds at least one graph of at most {MAX_ATOMS} atoms, found {atom_counts.tolist()}")
+    atoms = np.zeros(len(numbers), dtype=ATOM)
+    atoms["radius"], atoms["weight"], atoms["number"] = radii, 1.0, numbers
+    atoms["rows"] = np.maximum(1, -(-edge_counts // ROW_WIDTH))
+    rows_before = np.concatenate([[0], np.cumsum(atoms["rows"], dtype=np.int64)])
+    none = np.zeros(len(atom_counts), dtype=np.int64)
+    return RaggedGraphs(
+        atom_counts=atom_counts,
+        row_totals=np.diff(rows_before[np.concatenate([[0], np.cumsum(atom_counts)])]),
+        share_counts=none,
+        bond_counts=none,
+        atoms=atoms,
+        rows=_rows(neighbours, vectors, atoms, atom_counts, edge_counts),
+        shares=np.zeros(0, dtype=SHARE),
+        bonds=np.zeros(0, dtype=BOND),
+        lattices=lattices,
+        labels=Labels.of_targets(np.zeros((len(atom_counts), 0))),
     )
 
 
@@ -184,7 +234,11 @@ def _bonds(graph: Graph) -> NDArray[Any]:
 
 
 def _rows(
-    graphs: Sequence[Graph], atoms: NDArray[Any], atom_counts: NDArray[np.int64], edge_counts: NDArray[np.int64]
+    others: NDArray[np.integer],
+    to_others: NDArray[np.floating],
+    atoms: NDArray[Any],
+    atom_counts: NDArray[np.int64],
+    edge_counts: NDArray[np.int64],
 ) -> NDArray[Any]:
     """Every neighbour in its slot; a padded slot points at its own atom, at twice its radius."""
     row_counts = atoms["rows"].astype(np.int64)
@@ -192,10 +246,10 @@ def _rows(
     first_slots = starts_of(row_counts) * ROW_WIDTH - starts_of(edge_counts)
     slots = np.repeat(first_slots, edge_counts) + np.arange(int(edge_counts.sum()))
     neighbours = np.repeat(local, row_counts * ROW_WIDTH)
-    neighbours[slots] = np.concatenate([graph.neighbours for graph in graphs])
+    neighbours[slots] = others
     vectors = np.zeros((len(neighbours), 3), dtype=np.float32)
     vectors[:, 0] = np.repeat(2.0 * atoms["radius"], row_counts * ROW_WIDTH)
-    vectors[slots] = np.concatenate([graph.vectors for graph in graphs])
+    vectors[slots] = to_others
     rows = np.empty(int(row_counts.sum()), dtype=ROW)
     rows["neighbours"] = neighbours.reshape(-1, ROW_WIDTH)
     rows["vectors"] = vectors.reshape(-1, ROW_WIDTH, 3)

@@ -63,6 +63,21 @@ class CrystalArrays:
     numbers: Integers
     offsets: Integers
 
+    def __len__(self) -> int:
+        return len(self.lattices)
+
+    def select(self, index: Integers) -> CrystalArrays:
+        """Return the cells of `index`."""
+        sizes = np.diff(self.offsets)[index]
+        starts = np.cumsum(sizes) - sizes
+        atoms = np.repeat(self.offsets[index] - starts, sizes) + np.arange(int(sizes.sum()))
+        return CrystalArrays(
+            lattices=self.lattices[index],
+            frac_coords=self.frac_coords[atoms],
+            numbers=self.numbers[atoms],
+            offsets=np.concatenate([[0], np.cumsum(sizes)]),
+        )
+
     def crystals(self) -> list[Crystal]:
         """Return each cell as a Crystal."""
         bounds = self.offsets.tolist()
@@ -171,6 +186,14 @@ def conventional_lattices(space_groups: Integers, parameters: Floats) -> Floats:
     rows[:, 2, 0], rows[:, 2, 1] = six[:, 2] * cos_b, six[:, 2] * c_y
     rows[:, 2, 2] = six[:, 2] * np.sqrt(c_z_squared)
     return rows
+
+
+def free_of_cells(space_groups: Integers, cells: Floats) -> Floats:
+    """(n, 6) free lattice parameters in each group's own order, NaN after them, from (n, 6) a, b, c, α, β, γ."""
+    order = _parameter_table()[0][space_groups - 1]
+    found = np.full((len(cells), 7), np.nan)
+    np.put_along_axis(found, np.where(order >= 0, order, 6), cells, axis=1)
+    return found[:, :6]
 
 
 @final

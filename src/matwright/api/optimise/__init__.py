@@ -1,0 +1,1 @@
+"""Reinforcement learning of a generator towards targets, from the command line and from Python."""

@@ -1,0 +1,170 @@
+"""The one loop of reinforcement learning: draw, score, update; the algorithms differ in their loss alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from matwright.generation.fit import SequenceData
+from matwright.generation.masks import trace_masks
+from matwright.generation.rl.archive import Archive
+from matwright.generation.rl.diversity import Buckets, Keys, bucket_keys
+from matwright.generation.rl.losses import METHODS, advantages, imitation_loss
+from matwright.generation.rl.policy import Episodes, Policy, divergence, surprise
+from matwright.generation.rl.scoring import Scored, Scorer, archived
+from matwright.generation.rl.settings import LearningConfig
+from matwright.generation.sampler import Rollout
+from matwright.rng import torch_generator
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """One step, over the sequences drawn in it.
+
+    Attributes:
+        step: counted from 1.
+        reward: mean E28, the floor of invalid crystals included.
+        best: highest reward of the step.
+        hit_rate: hits over valid crystals.
+        validity: valid crystals over sequences drawn.
+        uniqueness: different buckets over valid crystals.
+        new: valid crystals of buckets never drawn before, over valid crystals.
+        entropy: nats, of the discrete choices.
+        kl: nats, to the untuned generator.
+        scored: crystals scored so far, this step included.
+        hits: different buckets so far that hit.
+    """
+
+    step: int
+    reward: float
+    best: float
+    hit_rate: float
+    validity: float
+    uniqueness: float
+    new: float
+    entropy: float
+    kl: float
+    scored: int
+    hits: int
+
+
+@final
+class Learner:
+    """The state of a run and its one step; everything random comes from the seed and the number of the step.
+
+    Args:
+        policy: learns in place.
+        scorer: gives the rewards.
+        config: how it learns.
+        seed: of all drawing.
+
+    Attributes:
+        step, scored: steps done and crystals scored so far.
+        buckets: what was drawn so far.
+        archive: the best different candidates so far; None before the first step.
+        hit_keys: buckets that hit so far.
+    """
+
+    def __init__(self, policy: Policy, scorer: Scorer, config: LearningConfig, seed: int) -> None:
+        self.policy, self.scorer, self.config, self.seed = policy, scorer, config, seed
+        self.optimiser = torch.optim.Adam(policy.parameters(), lr=config.learning_rate)
+        self.step, self.scored = 0, 0
+        self.buckets = Buckets()
+        self.archive: Archive | None = None
+        self.hit_keys = np.zeros(0, dtype=np.uint64)
+
+    def advance(self) -> StepReport:
+        """Do one step.
+
+        Raises:
+            InputError: not one sequence is a crystal that passes the contact rules.
+        """
+        self.step += 1
+        rollout = self.policy.draw(self.config.batch, torch_generator(self.seed, "rl", "draw", self.step))
+        scored = self.scorer(rollout)
+        rows = torch.from_numpy(scored.rows)
+        batch = rollout.batch.select(rows)
+        keys = bucket_keys(batch)
+        repeats = self.buckets.seen(keys)
+        episodes = self.policy.episodes(batch, rollout.z[rows])
+        rewards = self._shaped(scored, episodes, repeats)
+        self._learn(episodes, rewards)
+        return self._remember(scored, rollout, episodes, keys, repeats)
+
+    def _shaped(self, scored: Scored, episodes: Episodes, repeats: NDArray[np.int64]) -> Tensor:
+        """(m,) what the policy is told: E28 less the penalty of repeats, plus entropy bonus, less the leash.
+
+        −log π and log π − log π_prior are unbiased estimates of entropy and divergence, so that the gradient of the
+        expectation is that of E31's regularised objective.
+        """
+        penalty = self.config.repeat_penalty * np.minimum(repeats / self.config.repeat_limit, 1.0) * scored.valid
+        rewards = torch.from_numpy(scored.reward - penalty).float()
+        bonus = self.config.entropy * surprise(episodes)
+        return rewards + bonus - self.config.leash * divergence(episodes)
+
+    def _learn(self, episodes: Episodes, rewards: Tensor) -> None:
+        method = METHODS[self.config.algorithm](self.config)
+        advantage = advantages(rewards)
+        generator = torch_generator(self.seed, "rl", "order", self.step)
+        memory = self._replayed(generator, rewards)
+        for _ in range(method.passes):
+            order = torch.randperm(len(episodes), generator=generator)
+            for part in order.split(method.minibatch):
+                some = episodes.select(part)
+                loss = method.loss(self.policy.log_prob(some), some.log_prob, advantage[part], self.config.clip)
+                if memory is not None:
+                    good, merit = memory
+                    share = len(part) / len(episodes) if method.passes == 1 else 1.0
+                    loss = loss + self.config.replay_weight * share * imitation_loss(self.policy.log_prob(good), merit)
+                self._update(loss)
+
+    def _replayed(self, generator: torch.Generator, rewards: Tensor) -> tuple[Episodes, Tensor] | None:
+        """Good candidates of earlier steps, drawn from the best quarter of the memory, and their advantages now."""
+        if self.archive is None or self.config.replay == 0 or len(self.archive) < 2:
+            return None
+        pool = max(self.config.replay, len(self.archive) // 4)
+        order = torch.randperm(min(pool, len(self.archive)), generator=generator)[: self.config.replay]
+        some = self.archive.select(order.numpy())
+        data = SequenceData(batch=some.batch, masks=trace_masks(some.batch, self.policy.rules))
+        nothing = torch.zeros(len(some), 0)
+        merit = (torch.from_numpy(some.columns["reward"]).float() - rewards.mean()) / rewards.std().clamp_min(1e-3)
+        return Episodes(data=data, z=some.z, log_prob=nothing, log_prior=nothing), merit.clamp(max=3.0)
+
+    def _update(self, loss: Tensor) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.gradient_norm)
+        self.optimiser.step()
+
+    def _remember(
+        self, scored: Scored, rollout: Rollout, episodes: Episodes, keys: Keys, repeats: NDArray[np.int64]
+    ) -> StepReport:
+        """Count, keep the best, and report."""
+        valid, crystals = scored.valid, int(scored.valid.sum())
+        self.buckets.add(keys[valid])
+        found = archived(scored, rollout, self.step)
+        self.hit_keys = np.union1d(self.hit_keys, found.keys[found.columns["hit"] > 0])
+        kept = found if self.archive is None else self.archive.merged(found, self.config.memory)
+        self.archive = kept.best(self.config.memory)
+        self.scored += crystals
+        share = 1.0 / max(crystals, 1)
+        failed = scored.drawn - len(scored.rows)
+        return StepReport(
+            step=self.step,
+            reward=float((scored.reward.sum() + failed * self.scorer.reward.floor) / scored.drawn),
+            best=float(scored.reward.max()),
+            hit_rate=float(found.columns["hit"].sum() * share),
+            validity=crystals / scored.drawn,
+            uniqueness=len(np.unique(keys[valid])) * share,
+            new=float(((repeats == 0) & valid).sum() * share),
+            entropy=float(surprise(episodes).mean()),
+            kl=float(divergence(episodes).mean()),
+            scored=self.scored,
+            hits=len(self.hit_keys),
+        )

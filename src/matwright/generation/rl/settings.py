@@ -1,0 +1,89 @@
+"""Everything that a run of reinforcement learning can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import final
+
+from matwright.errors import InputError
+
+
+@final
+class Algorithm(StrEnum):
+    """How the policy learns from rewards: E29 with a baseline, or E30."""
+
+    REINFORCE = "reinforce"
+    PPO = "ppo"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardConfig:
+    """The weights of E28; every term is bounded, so that none can drown the others.
+
+    Attributes:
+        stability: λ_s, weight of the stability term in 0..1.
+        hull_scale: eV/atom above the hull at which the stability term has fallen to 1/e.
+        uncertainty: weight of the uncertainty penalty in 0..2.
+        domain_limit: domain score from which a crystal counts as unlike the training data, in [0, 1).
+    """
+
+    stability: float = 0.5
+    hull_scale: float = 0.1
+    uncertainty: float = 0.3
+    domain_limit: float = 0.8
+
+    def __post_init__(self) -> None:
+        if min(self.stability, self.uncertainty) < 0:
+            raise InputError("the weights of stability and uncertainty are not negative")
+        if self.hull_scale <= 0 or not 0 <= self.domain_limit < 1:
+            raise InputError("the hull scale is positive and the domain limit lies in [0, 1)")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningConfig:
+    """How the policy is trained.
+
+    Attributes:
+        algorithm: see `Algorithm`.
+        batch: sequences drawn a step.
+        learning_rate: of Adam.
+        gradient_norm: the gradient is cut to this length.
+        passes: of PPO over the episodes of a step; REINFORCE takes one.
+        minibatch: episodes a step of PPO's optimiser.
+        clip: PPO's ε, by how much the probability ratio of one kind of choice may move before its gradient stops.
+        entropy: weight of the entropy bonus, per nat of −log π of the discrete choices (E31).
+        leash: weight of the KL divergence to the prior, per nat.
+        replay: good candidates of earlier steps that each update imitates.
+        replay_weight: of their loss.
+        memory: different good candidates that are kept.
+        repeat_penalty: taken from the reward of a structure that was drawn `repeat_limit` times before.
+        repeat_limit: earlier draws of one bucket at which the penalty is full.
+    """
+
+    algorithm: Algorithm = Algorithm.PPO
+    batch: int = 256
+    learning_rate: float = 5e-4
+    gradient_norm: float = 1.0
+    passes: int = 2
+    minibatch: int = 128
+    clip: float = 0.2
+    entropy: float = 0.01
+    leash: float = 0.02
+    replay: int = 64
+    replay_weight: float = 0.5
+    memory: int = 2000
+    repeat_penalty: float = 1.0
+    repeat_limit: int = 2
+
+    def __post_init__(self) -> None:
+        if min(self.batch, self.passes, self.minibatch, self.repeat_limit) < 1 or self.memory < self.replay:
+            raise InputError(
+                "batch, passes, minibatch and repeat limit are at least 1, and the memory holds the replay"
+            )
+        if not 0 < self.clip < 1 or self.learning_rate <= 0 or self.gradient_norm <= 0:
+            raise InputError("the clip lies in (0, 1); learning rate and gradient norm are positive")
+        if min(self.entropy, self.leash, self.replay, self.replay_weight, self.repeat_penalty) < 0:
+            raise InputError("the weights of entropy, leash, replay and repeats are not negative")

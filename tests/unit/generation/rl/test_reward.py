@@ -1,0 +1,143 @@
+"""E28 term by term, the Pareto front, and the diversity filter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matwright.errors import InputError
+from matwright.generation.checkpoint import TrainedGenerator
+from matwright.generation.rl.diversity import Buckets, bucket_keys
+from matwright.generation.rl.policy import Policy
+from matwright.generation.rl.reward import Reward, Scale, nondominated
+from matwright.generation.rl.settings import LearningConfig, RewardConfig
+from matwright.generation.sequence_batch import SequenceBatch, join_batches
+from matwright.materials.constraints import NO_CONSTRAINTS
+from matwright.materials.properties import KNOWN_PROPERTIES
+from matwright.materials.target import parse_target
+from matwright.models.interface import Prediction, bare_prediction
+from matwright.rng import torch_generator
+
+TARGETS = (parse_target("bulk_modulus>=300 GPa"), parse_target("minimise density"))
+SCALES = {"bulk_modulus": Scale(centre=80.0, spread=50.0), "density": Scale(centre=5.0, spread=2.0)}
+REWARD = Reward(TARGETS, SCALES, RewardConfig())
+
+
+def predictions(
+    modulus: object, density: object = 5.0, above: object = 0.0, sigma: object = 0.0, domain: object = 0.0
+) -> dict[str, Prediction]:
+    values = [np.atleast_1d(np.asarray(value, dtype=float)) for value in (modulus, density, above, sigma, domain)]
+    modulus, density, above, sigma, domain = np.broadcast_arrays(*values)
+
+    def one(name: str, mean: np.ndarray) -> Prediction:
+        return replace(bare_prediction(KNOWN_PROPERTIES[name], mean), epistemic=sigma, domain_score=domain)
+
+    return {
+        "bulk_modulus": one("bulk_modulus", modulus),
+        "density": one("density", density),
+        "e_above_hull": one("e_above_hull", above),
+    }
+
+
+def test_the_terms_add_up_as_stated() -> None:
+    terms = REWARD(predictions([200.0, 320.0], density=7.0, above=0.1, sigma=50.0, domain=0.9))
+    lost = 100 / 220, 0.0
+    np.testing.assert_allclose(terms.target, [-(share + 0.5) for share in lost])
+    np.testing.assert_allclose(terms.stability, np.exp(-1))
+    unsure = (50 / 100 + 50 / 52) / 2 + 0.5
+    np.testing.assert_allclose(terms.uncertainty, unsure)
+    np.testing.assert_allclose(terms.total, terms.target + 0.5 * np.exp(-1) - 0.3 * unsure)
+    assert terms.hit.tolist() == [False, True]
+    np.testing.assert_allclose(terms.objectives, [[100, 7], [0, 7]])
+
+
+def number(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high, allow_subnormal=False)
+
+
+rewards = number(0, 1000), number(0.125, 30), number(-1, 3), number(0, 500), number(0, 1)
+
+
+@given(*rewards)
+def test_the_floor_lies_below_every_valid_crystal(
+    modulus: float, density: float, above: float, sigma: float, domain: float
+) -> None:
+    assert REWARD(predictions(modulus, density, above, sigma, domain)).total[0] > REWARD.floor
+
+
+@given(*rewards, number(0.0625, 0.5))
+def test_nearer_more_stable_and_surer_is_never_worse(
+    modulus: float, density: float, above: float, sigma: float, domain: float, step: float
+) -> None:
+    here = REWARD(predictions(modulus, density, above, sigma, domain)).total[0]
+    assert REWARD(predictions(modulus + 100 * step, density, above, sigma, domain)).total[0] >= here - 1e-12
+    assert REWARD(predictions(modulus, density, above - step, sigma, domain)).total[0] >= here - 1e-12
+    assert REWARD(predictions(modulus, density, above, max(sigma - step, 0), domain)).total[0] >= here - 1e-12
+    assert REWARD(predictions(modulus, density, above, sigma, max(domain - step, 0))).total[0] >= here - 1e-12
+
+
+def test_what_cannot_be_judged_gets_the_floor_and_is_no_hit() -> None:
+    terms = REWARD(predictions([400.0, np.nan], above=[np.nan, 0.0]))
+    assert terms.total.tolist() == [REWARD.floor] * 2
+    assert not terms.hit.any()
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
+def test_the_front_is_what_nothing_beats(points: list[tuple[int, int]]) -> None:
+    values = np.array(points, dtype=float)
+    beaten = [any((o <= p).all() and (o < p).any() for o in values) for p in values]
+    assert nondominated(values).tolist() == [not one for one in beaten]
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(InputError, match="at least one target"):
+        Reward([], {}, RewardConfig())
+    with pytest.raises(InputError, match="scale"):
+        Scale.of(np.array([np.nan]))
+    with pytest.raises(InputError, match="clip"):
+        LearningConfig(clip=1.5)
+    with pytest.raises(InputError, match="domain limit"):
+        RewardConfig(domain_limit=1.0)
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=8), max_size=5))
+def test_buckets_count_like_a_dictionary(batches: list[list[int]]) -> None:
+    buckets, counted = Buckets(), dict.fromkeys(range(6), 0)
+    for batch in batches:
+        keys = np.array(batch, dtype=np.uint64)
+        seen = buckets.seen(keys).tolist()
+        for key, found in zip(batch, seen, strict=True):
+            assert found == counted[key]
+            counted[key] += 1
+        buckets.add(keys)
+    assert dict(zip(buckets.keys.tolist(), buckets.counts.tolist(), strict=True)) == {
+        key: count for key, count in counted.items() if count
+    }
+
+
+def test_a_bucket_is_formula_group_and_letters(trained: TrainedGenerator) -> None:
+    rollout = Policy(trained, NO_CONSTRAINTS).draw(300, torch_generator(2, "draw"))
+    batch = rollout.batch.select(rollout.complete.nonzero()[:, 0])
+    keys = bucket_keys(batch)
+    assert len(np.unique(keys)) == len({_described(batch, row) for row in range(len(batch))})
+    padded = join_batches([batch, batch.select(torch.arange(3))])
+    assert bucket_keys(padded)[: len(batch)].tolist() == keys.tolist()
+    moved = replace(batch, shape=batch.shape + 1.0, coords=batch.coords * 0.5)
+    assert bucket_keys(moved).tolist() == keys.tolist()
+
+
+def _described(batch: SequenceBatch, row: int) -> tuple[object, ...]:
+    length = int(batch.length[row])
+    orbits = zip(batch.slots[row, :length].tolist(), batch.letters[row, :length].tolist(), strict=True)
+    filled = batch.counts[row] > 0
+    return (
+        int(batch.group[row]),
+        tuple(batch.elements[row][filled].tolist()),
+        tuple(batch.counts[row][filled].tolist()),
+        tuple(orbits),
+    )
