@@ -6,8 +6,11 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from hypothesis import strategies as st
 
+from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
+from matwright.materials.microstructure import Phase
 from matwright.materials.properties import PropertySpec
 
 ENERGY = PropertySpec(name="formation_energy_per_atom", unit="eV/atom")
@@ -24,6 +27,14 @@ PROTOTYPES = {
 }
 CATIONS = {3: 1.0, 11: 0.9, 12: 1.3, 19: 0.8, 20: 1.0, 22: 1.5, 26: 1.8, 30: 1.65, 38: 0.95, 40: 1.3}
 ANIONS = {8: 3.4, 9: 4.0, 16: 2.6, 17: 3.2, 34: 2.5, 35: 3.0}
+
+ALUMINIUM = Phase(composition=Composition.from_formula("Al"), young_modulus=70.0, poisson_ratio=0.33)
+RUBBER = Phase(composition=Composition.from_formula("C5H8"), young_modulus=0.07, poisson_ratio=0.49)
+
+pixel_grids = st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**25 - 1)).map(
+    lambda drawn: np.array([drawn[2] >> place & 1 for place in range(drawn[0] * drawn[1])]).reshape(drawn[:2])
+)
+"""Pixel grids (1 to 5, 1 to 5) of two phases."""
 
 
 def crystals(n: int, seed: int = 0) -> list[Crystal]:

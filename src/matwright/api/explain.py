@@ -16,6 +16,7 @@ from matwright.elements import atomic_number
 from matwright.errors import InputError, MatwrightError
 from matwright.materials.conditions import Conditions
 from matwright.materials.material import Structure
+from matwright.materials.microstructure import Microstructure
 from matwright.materials.properties import nearest_hint
 from matwright.progress import Progress, silent
 from matwright.runs import RunFolder
@@ -134,7 +135,7 @@ class Explainer:
             explained = explain_subject(self.members, subject, self.elements, properties)
         return Explanation(
             id=name,
-            structure=structure,
+            structure=structure.as_layer() if isinstance(structure, Microstructure) else structure,
             conditions=condition_words(self.schema, values, steps),
             predictions=predictions,
             explained=explained,

@@ -15,8 +15,8 @@ from matwright.errors import CalculationError
 from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
 from matwright.materials.formula import formula_text, reduce_amounts
-from matwright.materials.interop import amounts
-from matwright.materials.material import Structure
+from matwright.materials.material import Structure, amounts_of
+from matwright.materials.microstructure import Microstructure
 from matwright.materials.molecule import Molecule
 from matwright.materials.symmetry import prototype_key
 
@@ -87,20 +87,12 @@ def _summed(entries: Iterable[tuple[int, float]]) -> dict[int, float]:
     return sums
 
 
-def _amounts(structure: Structure) -> dict[int, float]:
-    if isinstance(structure, Composition):
-        return dict(structure.fractions)
-    if isinstance(structure, Molecule):
-        return _summed((int(number), 1.0) for number in structure.numbers)
-    return amounts(structure)
-
-
 def _formula(structure: Structure) -> str:
-    return formula_text(_amounts(structure))
+    return formula_text(amounts_of(structure))
 
 
 def _system(structure: Structure) -> str:
-    return system_text(list(_amounts(structure)))
+    return system_text(list(amounts_of(structure)))
 
 
 def _prototype(structure: Structure) -> str:
@@ -111,7 +103,7 @@ def _prototype(structure: Structure) -> str:
             return prototype_key(structure)
         except CalculationError:
             pass
-    counts = sorted(reduce_amounts(_amounts(structure)).values())
+    counts = sorted(reduce_amounts(amounts_of(structure)).values())
     return "?:" + "".join(f"{chr(65 + place)}{count:g}" for place, count in enumerate(counts))
 
 
@@ -135,6 +127,8 @@ def _structure(structure: Structure) -> str:
         return f"{structure.formula} molecule:{_skeleton(structure, structure.numbers)}"
     if isinstance(structure, Composition):
         return _formula(structure)
+    if isinstance(structure, Microstructure):
+        return f"{_formula(structure)} microstructure:{structure.content_hash()[:12]}"
     return f"{_formula(structure)} {_prototype(structure)}"
 
 

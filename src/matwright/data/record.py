@@ -13,9 +13,8 @@ from typing import Self, TextIO, final
 from matwright.errors import InputError
 from matwright.materials import interop
 from matwright.materials.composition import Composition
-from matwright.materials.crystal import Crystal
 from matwright.materials.material import Structure
-from matwright.materials.molecule import Molecule
+from matwright.materials.microstructure import from_microstructure_json
 from matwright.materials.molecule_files import from_molecule_json, from_molfile
 from matwright.materials.structure_files import from_frame, read_any
 
@@ -31,6 +30,7 @@ class StructureKind(Enum):
     FORMULA = "formula"
     MOLFILE = "molfile"
     MOLECULE_JSON = "molecule json"
+    MICROSTRUCTURE_JSON = "microstructure json"
     READY = "ready"
 
 
@@ -111,6 +111,7 @@ _READERS: dict[StructureKind, Callable[[str], Structure]] = {
     StructureKind.FORMULA: Composition.from_formula,
     StructureKind.MOLFILE: from_molfile,
     StructureKind.MOLECULE_JSON: from_molecule_json,
+    StructureKind.MICROSTRUCTURE_JSON: from_microstructure_json,
 }
 
 
@@ -122,7 +123,7 @@ def parse_row(row: RawRow) -> Structure:
     """
     if row.problem is not None:
         raise InputError(row.problem)
-    if isinstance(row.payload, Crystal | Molecule | Composition):
+    if not isinstance(row.payload, str):
         return row.payload
     return _READERS[row.kind](row.payload)
 

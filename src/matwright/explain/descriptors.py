@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,11 +24,8 @@ from matwright.elements import (
 from matwright.errors import InputError
 from matwright.graphs.neighbours import find_neighbours
 from matwright.graphs.settings import GraphSettings
-from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
-from matwright.materials.interop import amounts
-from matwright.materials.material import Structure
-from matwright.materials.molecule import Molecule
+from matwright.materials.material import Structure, amounts_of
 from matwright.physics.geometry import density
 from matwright.physics.rules.coordination import effective_weights
 
@@ -116,12 +112,7 @@ def describe(structure: Structure) -> NDArray[np.float64]:
 
 
 def _fractions(structure: Structure) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    if isinstance(structure, Composition):
-        found = dict(structure.fractions)
-    elif isinstance(structure, Molecule):
-        found = {number: float(count) for number, count in Counter(structure.numbers.tolist()).items()}
-    else:
-        found = amounts(structure)
+    found = amounts_of(structure)
     shares = np.array(list(found.values()))
     return np.array(list(found), dtype=np.int64), shares / shares.sum()
 
@@ -151,7 +142,7 @@ def _surroundings(crystal: Crystal, numbers: NDArray[np.int64], fractions: NDArr
 
 
 def _of_volume(crystal: Crystal, numbers: NDArray[np.int64], fractions: NDArray[np.float64]) -> dict[str, float]:
-    atoms = sum(amounts(crystal).values())
+    atoms = sum(amounts_of(crystal).values())
     volume = crystal.volume / atoms
     spheres = float(fractions @ (4.0 / 3.0 * np.pi * COVALENT_RADIUS[numbers] ** 3))
     return {

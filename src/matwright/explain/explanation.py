@@ -17,8 +17,8 @@ from matwright.materials.composition import Composition
 from matwright.materials.conditions import ConditionSchema
 from matwright.materials.crystal import Crystal
 from matwright.materials.formula import formula_text
-from matwright.materials.interop import amounts
-from matwright.materials.material import Structure
+from matwright.materials.material import Structure, amounts_of
+from matwright.materials.molecule import Molecule
 from matwright.models.interface import Prediction
 
 Agreement = Mapping[tuple[str, str], float | None]
@@ -97,7 +97,7 @@ class Explanation:
     """
 
     id: str
-    structure: Structure
+    structure: Crystal | Molecule | Composition
     conditions: tuple[str, ...]
     predictions: Mapping[str, Prediction]
     explained: Explained
@@ -202,11 +202,7 @@ class Explanation:
 
 def formula_of(structure: Structure) -> str:
     """The reduced formula of a crystal or composition, the formula of a molecule."""
-    if isinstance(structure, Crystal):
-        return formula_text(amounts(structure))
-    if isinstance(structure, Composition):
-        return formula_text(dict(structure.fractions))
-    return structure.formula
+    return structure.formula if isinstance(structure, Molecule) else formula_text(amounts_of(structure))
 
 
 def condition_words(

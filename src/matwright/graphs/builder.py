@@ -13,6 +13,7 @@ from matwright.graphs.settings import GraphSettings
 from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal, SiteOccupancy
 from matwright.materials.material import Structure
+from matwright.materials.microstructure import Microstructure
 from matwright.materials.molecule import Molecule
 
 NOMINAL_DISTANCE = 1.0
@@ -24,7 +25,8 @@ NOMINAL_DISTANCE = 1.0
 class Graph:
     """One structure as a graph; the edges of one node lie together, nodes in the order of the structure.
 
-    A node is an atom of a crystal or molecule, or an element of a composition.
+    A node is an atom of a crystal or molecule, an element of a composition, or a pixel of a microstructure, which holds
+    the elements of its phase as a disordered site does.
 
     Attributes:
         numbers: (n_atoms,) uint8, atomic number (of the majority element where a site is disordered).
@@ -64,13 +66,15 @@ _NO_BONDS = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def build_graph(structure: Structure, settings: GraphSettings = DEFAULT_SETTINGS) -> Graph:
-    """The graph of a crystal, a layer, a molecule or a composition.
+    """The graph of a crystal, a layer, a molecule, a composition or a microstructure.
 
     Raises:
         InputError: when two atoms coincide.
     """
     if isinstance(structure, Composition):
         return _of_composition(structure, settings)
+    if isinstance(structure, Microstructure):
+        return _of_crystal(structure.as_layer(), settings)
     if isinstance(structure, Molecule):
         return _of_molecule(structure, settings)
     return _of_crystal(structure, settings)

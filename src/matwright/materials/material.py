@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import final
 
@@ -11,13 +12,24 @@ from matwright.materials.composition import Composition
 from matwright.materials.conditions import Conditions
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import amounts
+from matwright.materials.microstructure import Microstructure
 from matwright.materials.molecule import Molecule
 from matwright.materials.properties import PropertySpec
 from matwright.serialization import hash_json
 from matwright.units import convert
 
-Structure = Crystal | Molecule | Composition
-"""What a material can be: a crystal or layer, a molecule, or a composition whose structure is not known (E2)."""
+Structure = Crystal | Molecule | Composition | Microstructure
+"""What a material can be: a crystal or layer, a molecule, a composition without a structure, or several phases (E2)."""
+
+
+def amounts_of(structure: Structure) -> dict[int, float]:
+    """Atomic number → atoms of it: in the cell of a crystal, in a molecule, or as a fraction of all."""
+    if isinstance(structure, Crystal):
+        return amounts(structure)
+    if isinstance(structure, Molecule):
+        return {number: float(count) for number, count in Counter(structure.numbers.tolist()).items()}
+    found = structure.composition if isinstance(structure, Microstructure) else structure
+    return dict(found.fractions)
 
 
 @final
@@ -96,10 +108,7 @@ class Material:
         """What the material is made of."""
         if isinstance(self.structure, Composition):
             return self.structure
-        if isinstance(self.structure, Crystal):
-            return Composition.from_amounts(amounts(self.structure))
-        counts = [int(number) for number in self.structure.numbers]
-        return Composition.from_amounts({number: float(counts.count(number)) for number in set(counts)})
+        return Composition.from_amounts(amounts_of(self.structure))
 
     def content_hash(self) -> str:
         """A hex digest of structure, properties and conditions; neither the id nor the order of properties matters."""

@@ -163,8 +163,7 @@ def structure_payload(cell: object, folder: Path) -> Payload:
     text = json.dumps(cell) if isinstance(cell, dict) else str(cell)
     stripped = text.strip()
     if stripped.startswith("{"):
-        molecule = '"elements"' in stripped and '"coords"' in stripped
-        return StructureKind.MOLECULE_JSON if molecule else StructureKind.JSON, text, None
+        return _json_kind(stripped), text, None
     if "_cell_length" in text or stripped.startswith("data_"):
         return StructureKind.CIF, text, None
     if "\n" in stripped or "\\n" in stripped:
@@ -172,6 +171,20 @@ def structure_payload(cell: object, folder: Path) -> Payload:
     path = folder / stripped
     problem = None if path.is_file() else f"{stripped[:80]!r} is no text of a structure, nor a file in {folder}"
     return StructureKind.PATH, str(path), problem
+
+
+def _json_kind(text: str) -> StructureKind:
+    """Which of the structures that are written as an object this is."""
+    for kind, names in _JSON_NAMES.items():
+        if all(f'"{name}"' in text for name in names):
+            return kind
+    return StructureKind.JSON
+
+
+_JSON_NAMES = {
+    StructureKind.MOLECULE_JSON: ("elements", "coords"),
+    StructureKind.MICROSTRUCTURE_JSON: ("grid", "phases"),
+}
 
 
 def _lines_payload(text: str) -> Payload:

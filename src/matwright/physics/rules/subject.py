@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 from matwright.elements import ELECTRONEGATIVITY
-from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
 from matwright.materials.formula import formula_text, reduce_amounts
-from matwright.materials.interop import amounts
-from matwright.materials.material import Structure
-from matwright.materials.molecule import Molecule
+from matwright.materials.material import Structure, amounts_of
 from matwright.physics.chemistry import OxidationStates, is_alloy, likely_states
 from matwright.physics.rules.coordination import IonicBonds, ionic_bonds
 
@@ -85,7 +81,7 @@ class Subject:
 
 def examine(structure: Structure) -> Subject:
     """The structure with everything that several rules need."""
-    reduced = reduce_amounts(_amounts(structure))
+    reduced = reduce_amounts(amounts_of(structure))
     whole = all(float(amount).is_integer() for amount in reduced.values())
     counts = {number: int(amount) for number, amount in reduced.items()} if whole else None
     alloy = len(reduced) > 1 and is_alloy(reduced)
@@ -94,11 +90,3 @@ def examine(structure: Structure) -> Subject:
     if isinstance(structure, Crystal) and structure.is_ordered and states is not None:
         bonds = ionic_bonds(structure, states.states)
     return Subject(structure=structure, amounts=reduced, counts=counts, alloy=alloy, states=states, bonds=bonds)
-
-
-def _amounts(structure: Structure) -> dict[int, float]:
-    if isinstance(structure, Composition):
-        return dict(structure.fractions)
-    if isinstance(structure, Molecule):
-        return {number: float(count) for number, count in Counter(structure.numbers.tolist()).items()}
-    return amounts(structure)
