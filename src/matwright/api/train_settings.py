@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import final
+from typing import Any, final
 
 from matwright.api.parts import SplitSettings
 from matwright.errors import InputError
@@ -99,7 +99,7 @@ class TrainSettings:
         network: sizes and choices of the network; its heads and conditions are replaced by those of the data. None for
             the default sizes, with the composition as a second view where there are compositions, and bond orders where
             there are bonds.
-        width, layers: of the network, in the place of its own; None to leave them.
+        sizes: fields of the network in the place of its own: width, layers, pooling, joint, memory, reconstruction.
         seed: of the whole run.
         device: "cpu", "cuda" or "auto".
     """
@@ -115,8 +115,7 @@ class TrainSettings:
     arrhenius: tuple[str, ...] = ()
     residuals: tuple[tuple[str, float], ...] = ()
     network: GemPpmConfig | None = None
-    width: int | None = None
-    layers: int | None = None
+    sizes: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"
 
@@ -141,8 +140,7 @@ class TrainSettings:
         base = GemPpmConfig(heads=heads, conditions=self.conditions) if self.network is None else self.network
         base = replace(base, heads=heads, conditions=self.conditions, fusion=self.fusion or base.fusion)
         base = replace(base, residuals=self.residuals or base.residuals)
-        width = base.width if self.width is None else self.width
-        base = replace(base, width=width, layers=base.layers if self.layers is None else self.layers)
+        base = replace(base, **self.sizes)
         return base if self.how.dropout is None else replace(base, dropout=self.how.dropout)
 
     def _head(self, spec: PropertySpec) -> HeadConfig:

@@ -46,10 +46,14 @@ class FusionMode(StrEnum):
 
 @final
 class Pooling(StrEnum):
-    """How node states become one state of the material (E11); SUM is for extensive properties."""
+    """How node states become one state of the material (E11); SUM is for extensive properties.
+
+    ATTENTION is a mean with learned weights, softmax over the nodes of a material.
+    """
 
     MEAN = "mean"
     MEAN_MAX = "mean+max"
+    ATTENTION = "attention"
     SUM = "sum"
 
 
@@ -95,6 +99,7 @@ class GemPpmConfig:
         angular_order: highest angular moment of the neighbourhood (0 distances alone, 1 vectors, 2 quadrupoles).
         dropout: share of node features dropped after each layer, in [0, 1).
         pooling: of node states.
+        joint: whether the readout also sees the sum of each node's edges (E12).
         graph: the neighbour rule the model was built for.
         conditions: what the model is told beside the structure, None for nothing.
         fusion: how structure and conditions become one state.
@@ -113,6 +118,7 @@ class GemPpmConfig:
     angular_order: int = 1
     dropout: float = 0.0
     pooling: Pooling = Pooling.MEAN
+    joint: bool = False
     graph: GraphSettings = field(default_factory=GraphSettings)
     conditions: ConditionSchema | None = None
     fusion: FusionMode = FusionMode.UNIFIED

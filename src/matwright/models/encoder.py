@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from matwright.graphs.batch import GraphBatch
 from matwright.models.config import GemPpmConfig
-from matwright.models.layers import AttentionLayer, BondEmbedding, EdgeBasis, ElementEmbedding
+from matwright.models.layers import AttentionLayer, BondEmbedding, EdgeBasis, Edges, ElementEmbedding
 from matwright.models.memory import GatedMemory
 
 
@@ -22,6 +22,7 @@ class Encoder(nn.Module):
         self.fraction = nn.Linear(1, config.width, bias=False) if config.composition else None
         self.basis = EdgeBasis(config.graph.cutoff, config.radial_functions, config.angular_order)
         self.bonds = BondEmbedding(config.radial_functions) if config.bonds else None
+        self.joint = nn.Linear(config.radial_functions, config.width, bias=False) if config.joint else None
         self.memory = GatedMemory(config.width) if config.memory else None
         self.layers = nn.ModuleList(
             AttentionLayer(
@@ -45,4 +46,11 @@ class Encoder(nn.Module):
         for layer in self.layers:
             nodes = layer(nodes, edges, batch.rows)
             states.append(nodes)
-        return nodes if self.memory is None else self.memory(states)
+        nodes = nodes if self.memory is None else self.memory(states)
+        return nodes if self.joint is None else nodes + self.joint(_edge_sums(edges, len(nodes)))
+
+
+def _edge_sums(edges: Edges, n_atoms: int) -> Tensor:
+    """(n_atoms, radial_functions) Σ_u e_uv: the radial features of each node's edges, each with its envelope (E12)."""
+    weighed = edges.radial * edges.envelope
+    return weighed.new_zeros(n_atoms, weighed.shape[1]).index_add(0, edges.atoms, weighed)

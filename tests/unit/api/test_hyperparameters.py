@@ -13,7 +13,18 @@ from matwright.errors import InputError
 from matwright.materials.properties import PropertySpec
 from matwright.training.settings import protocol
 
-CHOSEN = HyperParameters(learning_rate=0.002, width=48, layers=2, dropout=0.1, batch_size=32, weight_decay=1e-05)
+CHOSEN = HyperParameters(
+    learning_rate=0.002,
+    width=48,
+    layers=2,
+    dropout=0.1,
+    batch_size=32,
+    weight_decay=1e-05,
+    pooling="attention",
+    joint=True,
+    memory=True,
+    reconstruction=0.3,
+)
 SETTINGS = TrainSettings(
     specs=(PropertySpec(name="gap", unit="eV"),),
     split=SplitSettings(),
@@ -34,6 +45,8 @@ def test_written_and_read(tmp_path: Path) -> None:
 def test_applied_and_left_alone() -> None:
     applied = CHOSEN.apply(SETTINGS)
     assert (applied.config.width, applied.config.layers, applied.config.dropout) == (48, 2, 0.1)
+    network = applied.config
+    assert (network.pooling, network.joint, network.memory, network.reconstruction) == ("attention", True, True, 0.3)
     fit = applied.how.settings
     assert (fit.learning_rate, fit.batch_size, fit.weight_decay, fit.epochs) == (0.002, 32, 1e-05, 3)
     assert HyperParameters().apply(SETTINGS) == SETTINGS
@@ -46,6 +59,8 @@ def test_applied_and_left_alone() -> None:
         ("width = 3.5", "whole number"),
         ("learning_rate = 'fast'", "is a number"),
         ("dropout = true", "is a number"),
+        ("pooling = 'median'", "pooling is one of mean, mean\\+max, attention, sum, found 'median'"),
+        ("memory = 1", "memory is true or false"),
         ("width: 3", "neither TOML nor JSON"),
     ],
 )

@@ -24,7 +24,7 @@ from matwright.testing.strategies import crystals, disordered_crystals, prototyp
 BUDGET = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 SEEDS = st.integers(0, 2**16)
 ORDERS = st.sampled_from([0, 1, 2])
-INTENSIVE = st.sampled_from([Pooling.MEAN, Pooling.MEAN_MAX])
+INTENSIVE = st.sampled_from([Pooling.MEAN, Pooling.MEAN_MAX, Pooling.ATTENTION])
 
 
 @lru_cache
@@ -32,7 +32,7 @@ def model(pooling: Pooling, order: int, dtype: torch.dtype = torch.float32) -> G
     """A model with random weights and random running statistics, so that nothing cancels by chance."""
     torch.manual_seed(7)
     heads = (HeadConfig(name="a"), HeadConfig(name="b", kind=HeadKind.CLASS, n_classes=2))
-    made = GemPpm(GemPpmConfig(heads=heads, width=16, layers=2, angular_order=order, pooling=pooling))
+    made = GemPpm(GemPpmConfig(heads=heads, width=16, layers=2, angular_order=order, pooling=pooling, joint=order == 1))
     for module in made.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             assert module.running_mean is not None

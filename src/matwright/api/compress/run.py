@@ -130,8 +130,7 @@ def _student(
         fusion=config.fusion,
         arrhenius=tuple(name for name in names if kinds[name] is HeadKind.ARRHENIUS),
         network=replace(config, residuals=(), reconstruction=0.0),
-        width=settings.width,
-        layers=settings.layers,
+        sizes={"width": settings.width, "layers": settings.layers},
         seed=settings.seed,
     )
 
