@@ -53,7 +53,7 @@ def test_help_is_quick_and_loads_nothing_heavy(fresh: Callable[[str], str]) -> N
     assert seconds < 1.0
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "explain", "map", "info", "generate", "design"])
+@pytest.mark.parametrize("command", ["train", "predict", "explain", "map", "info", "generate", "design", "screen"])
 def test_the_help_of_a_command_loads_no_tensor_library(command: str, fresh: Callable[[str], str]) -> None:
     _, modules = loaded_by(fresh, f"from matwright.cli import main; assert main(['{command}', '--help']) == 0")
     assert not modules & {"torch", "pymatgen", "chgnet", "lightning"}

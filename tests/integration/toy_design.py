@@ -12,6 +12,7 @@ from toy import FormulaPredictor, PrototypeGenerator
 from matwright.api.design import DesignResult, DesignSettings, design
 from matwright.materials.constraints import Constraints
 from matwright.materials.target import parse_target
+from matwright.screening.limits import HullLimits, RelaxationLimits
 from matwright.screening.thresholds import Thresholds
 
 SETTINGS = DesignSettings(
@@ -21,7 +22,9 @@ SETTINGS = DesignSettings(
     pool=160,
     max_steps=25,
     per_formula=1,
-    thresholds=Thresholds(max_e_above_hull=1.0, max_fmax=1.0, max_smax=20.0),
+    thresholds=Thresholds(
+        hull=HullLimits(max_e_above_hull=1.0), relaxation=RelaxationLimits(max_fmax=1.0, max_smax=20.0)
+    ),
 )
 
 

@@ -98,6 +98,12 @@ COMMANDS = (
         example='matwright readiness --target "bulk_modulus>=200 GPa" --exclude Pb,Cd,Hg',
     ),
     Command(
+        name="screen",
+        summary="Send crystals up one cascade of physics, from cheap rules to potentials; every verdict is kept.",
+        example='matwright screen candidates/ --target "bulk_modulus>=100 GPa" --thresholds filter.toml --out screened',
+        resumes=True,
+    ),
+    Command(
         name="design",
         summary="Go from wanted properties to a ranked short list of relaxed candidates with evidence.",
         example=(

@@ -44,7 +44,7 @@ def design(
         float | None, typer.Option(help="Largest energy above the hull of a survivor, eV/atom [default: 0.1].")
     ] = None,
     per_formula: Annotated[int, typer.Option(help="Structures of one formula that are relaxed.", min=1)] = 3,
-    thresholds: Annotated[Path | None, typer.Option(help="TOML file with limits of the rules.")] = None,
+    thresholds: Annotated[Path | None, typer.Option(help="TOML file with the limits of each rung.")] = None,
     generator: Annotated[
         str, typer.Option(help='Shipped generator, run folder, "random" or "ion-exchange".')
     ] = "mp-generator",
@@ -76,6 +76,7 @@ def design(
     from matwright.materials.target import parse_elements, parse_formula
 
     wanted = wanted_targets(target, minimise, maximise)
+    limits = _thresholds(thresholds, stability)
     constraints = Constraints(
         allowed=parse_elements(elements) if elements else frozenset(),
         required=parse_elements(require) if require else frozenset(),
@@ -94,7 +95,8 @@ def design(
         potential=potential,
         known=None if known is None else str(known),
         new_compositions=new_compositions,
-        thresholds=_thresholds(thresholds, stability),
+        thresholds=limits,
+        max_steps=limits.relaxation.max_steps,
         per_formula=per_formula,
         seed=seed,
     )
@@ -136,10 +138,11 @@ def _space_group(number: int) -> int:
 def _thresholds(path: Path | None, stability: float | None) -> Thresholds:
     from dataclasses import replace
 
+    from matwright.screening.limits import HullLimits
     from matwright.screening.thresholds import Thresholds, load_thresholds
 
     chosen = load_thresholds(path) if path is not None else Thresholds()
-    return chosen if stability is None else replace(chosen, max_e_above_hull=stability)
+    return chosen if stability is None else replace(chosen, hull=HullLimits(max_e_above_hull=stability))
 
 
 def _tell(outcome: DesignResult, out: Path) -> None:

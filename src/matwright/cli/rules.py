@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def rules(
     materials: Annotated[list[str], typer.Argument(help="Structure files and formulas, for instance NaCl.cif SrTiO3.")],
     out: Annotated[Path | None, typer.Option(help="File for the verdicts, .csv or .json.")] = None,
-    thresholds: Annotated[Path | None, typer.Option(help="TOML file with limits of the geometric rules.")] = None,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="TOML file with limits; [density] and [geometry] hold.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Also say why the other rules do not apply.")] = False,
     references: Annotated[bool, typer.Option("--references", help="Print where each rule comes from.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out if it exists.")] = False,

@@ -1,83 +1,126 @@
-"""The user's thresholds of the cascade: one small value, one to one with a TOML table."""
+"""The user's thresholds of the whole cascade: one value a rung, one to one with the tables of a TOML file."""
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, final
 
 from matwright.errors import InputError
+from matwright.materials.properties import nearest_hint
+from matwright.screening.limits import (
+    ChemistryLimits,
+    DensityLimits,
+    GeometryLimits,
+    HullLimits,
+    PredictedElasticLimits,
+    RelaxationLimits,
+    ResidualLimits,
+    SurrogateLimits,
+    SymmetryLimits,
+)
+
+_WEIGHTS = "weights"
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """Limits of the rules; a candidate beyond one of them is rejected with the reason.
+    """The limits of every rung from cheap to dear, and of their residuals together (E32)."""
 
-    Attributes:
-        min_distance: Å, shortest distance between atoms, periodic self-images included.
-        min_distance_share: shortest distance as a share of the two covalent radii's sum ("1": no unit).
-        min_volume_per_atom, max_volume_per_atom: Å³ per atom.
-        min_density, max_density: g/cm³.
-        charge_balance: whether the composition must pass the SMACT test (metals and elements pass).
-        noble_gases: whether noble gases are allowed.
-        max_e_above_hull: eV/atom above the hull of known compounds.
-        max_fmax: eV/Å, largest force left after relaxation.
-        max_smax: GPa, largest stress left after relaxation.
-    """
+    density: DensityLimits = field(default_factory=DensityLimits)
+    geometry: GeometryLimits = field(default_factory=GeometryLimits)
+    chemistry: ChemistryLimits = field(default_factory=ChemistryLimits)
+    symmetry: SymmetryLimits = field(default_factory=SymmetryLimits)
+    surrogate: SurrogateLimits = field(default_factory=SurrogateLimits)
+    predicted_elastic: PredictedElasticLimits = field(default_factory=PredictedElasticLimits)
+    relaxation: RelaxationLimits = field(default_factory=RelaxationLimits)
+    hull: HullLimits = field(default_factory=HullLimits)
+    residual: ResidualLimits = field(default_factory=ResidualLimits)
 
-    min_distance: float = 0.5
-    min_distance_share: float = 0.5
-    min_volume_per_atom: float = 3.0
-    max_volume_per_atom: float = 120.0
-    min_density: float = 0.2
-    max_density: float = 25.0
-    charge_balance: bool = True
-    noble_gases: bool = False
-    max_e_above_hull: float = 0.1
-    max_fmax: float = 0.1
-    max_smax: float = 1.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, bool) != (field.type == "bool"):
-                raise InputError(f"threshold {field.name} must be of type {field.type}, found {value!r}")
-            if not isinstance(value, bool | int | float) or (not isinstance(value, bool) and not value >= 0):
-                raise InputError(f"threshold {field.name} must be a number of at least 0, found {value!r}")
-        for name in ("volume_per_atom", "density"):
-            if getattr(self, f"min_{name}") >= getattr(self, f"max_{name}"):
-                raise InputError(f"threshold min_{name} must lie below max_{name}")
+    def as_toml(self) -> str:
+        """The file that reads back to this value, each line with unit, range and meaning."""
+        return "\n".join(_table(one.name, getattr(self, one.name)) for one in fields(self))
 
 
-def thresholds_from_mapping(table: Mapping[str, Any]) -> Thresholds:
-    """Thresholds from a table of names and values; what is not named keeps its default.
+_LIMITS: Mapping[str, Any] = {one.name: getattr(Thresholds(), one.name) for one in fields(Thresholds)}
+"""The default limits by the name of their table."""
+
+
+def thresholds_from_mapping(tables: Mapping[str, Any]) -> Thresholds:
+    """Thresholds from tables of names and values; what is not named keeps its default.
 
     Raises:
-        InputError: an unknown name (the message gives the nearest known one) or an impossible value.
+        InputError: an unknown table or name (the message lists the known ones with the nearest, or says in which table
+            the name stands), or an impossible value.
     """
-    known = [field.name for field in fields(Thresholds)]
-    for name in table:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise InputError(f"there is no threshold {name!r}; {hint}Known: {', '.join(known)}")
-    return Thresholds(**table)
+    chosen = {}
+    for rung, table in tables.items():
+        if rung not in _LIMITS:
+            raise InputError(f"there is no table [{rung}]{nearest_hint(rung, _LIMITS)}; known: {', '.join(_LIMITS)}")
+        if not isinstance(table, Mapping):
+            raise InputError(f"{rung} is a table of limits: write [{rung}] above them")
+        chosen[rung] = _limits(rung, table)
+    return Thresholds(**chosen)
 
 
 def load_thresholds(path: Path | str) -> Thresholds:
-    """Thresholds from the table [thresholds] of a TOML file.
+    """Thresholds from a TOML file, for instance `configs/filter.toml`.
 
     Raises:
-        InputError: the file cannot be read as TOML, has no such table, or a name or value is wrong.
+        InputError: the file cannot be read as TOML, or a table, name or value is wrong.
     """
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as TOML: {error}") from error
-    if not isinstance(content.get("thresholds"), dict):
-        raise InputError(f"{path} has no table [thresholds]")
-    return thresholds_from_mapping(content["thresholds"])
+    try:
+        return thresholds_from_mapping(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _limits(rung: str, table: Mapping[str, Any]) -> Any:
+    known = [one.name for one in fields(_LIMITS[rung])]
+    for name in table:
+        if name not in known:
+            raise InputError(f"[{rung}] has no {name!r}{_where(name, known)}; known: {', '.join(known)}")
+    return type(_LIMITS[rung])(**{name: _value(name, value) for name, value in table.items()})
+
+
+def _value(name: str, value: Any) -> Any:
+    """The value of a field; lists and tables become tuples, since limits are frozen."""
+    if name != _WEIGHTS:
+        return tuple(value) if isinstance(value, list) else value
+    if not isinstance(value, Mapping):
+        raise InputError("the weights of rules stand in a table of their own: [residual.weights]")
+    return tuple(value.items())
+
+
+def _where(name: str, known: list[str]) -> str:
+    """The nearest name of this table, or else the table in which the name stands."""
+    elsewhere = [rung for rung, limits in _LIMITS.items() if name in [one.name for one in fields(limits)]]
+    return f"; it stands in [{elsewhere[0]}]" if elsewhere else nearest_hint(name, known)
+
+
+def _table(rung: str, limits: Any) -> str:
+    lines = [f"# {(type(limits).__doc__ or '').splitlines()[0]}", f"[{rung}]"]
+    for one in fields(limits):
+        if one.name != _WEIGHTS:
+            lines.append(_line(one.name, getattr(limits, one.name), one.metadata))
+    if isinstance(limits, ResidualLimits):
+        lines += ["", "# Weight of a rule in the sum, 1 where it is not named; 0 judges and does not reject."]
+        lines += [f"[{rung}.{_WEIGHTS}]", *(f"{rule} = {weight!r}" for rule, weight in limits.weights)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, value: object, known: Mapping[str, Any]) -> str:
+    if isinstance(value, bool):
+        return f"{name} = {str(value).lower()}  # {known['means']}"
+    if isinstance(value, tuple):
+        listed = ", ".join(f'"{word}"' for word in value)
+        return f"{name} = [{listed}]  # {known['means']}"
+    unit = "" if known["unit"] == "1" else f", {known['unit']}"
+    return f"{name} = {value!r}  # {known['means']}{unit}; {known['low']:g} to {known['high']:g}"

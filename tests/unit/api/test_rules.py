@@ -18,6 +18,7 @@ from matwright.materials.crystal import Crystal
 from matwright.materials.interop import to_cif
 from matwright.physics.rules.base import REFERENCES
 from matwright.screening.cascade import apply_rules
+from matwright.screening.limits import DensityLimits
 from matwright.screening.thresholds import Thresholds
 
 FCC = 5.64 * np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
@@ -32,7 +33,7 @@ def cif(tmp_path: Path) -> Path:
 
 
 def test_the_geometry_of_the_cascade_is_told_in_the_same_words() -> None:
-    limits = Thresholds(min_density=3.0)
+    limits = Thresholds(density=DensityLimits(min_density=3.0))
     told = {verdict.rule: verdict for verdict in judge("salt", SALT, limits).verdicts}
     for verdict in apply_rules(SALT, limits, stop_at_first=False):
         if verdict.rule in ("charge_balance", "noble_gases"):

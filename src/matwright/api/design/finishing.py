@@ -7,7 +7,7 @@ from typing import final
 
 from matwright.api.design import result
 from matwright.api.design.distinct import Seen, group_of
-from matwright.api.design.judging import broken, duplicate_verdict, judged, rules_rung, target_verdicts
+from matwright.api.design.judging import duplicate_verdict, judged, rules_rung, target_verdicts
 from matwright.api.design.novelty import Library
 from matwright.api.design.proposal import surrogate_rung
 from matwright.api.design.records import DesignRecord, Measurement, Rung
@@ -15,40 +15,22 @@ from matwright.api.design.score import Belief
 from matwright.api.design.selection import Scoring, measurements_of
 from matwright.api.design.settings import DesignSettings
 from matwright.api.design.stability import POTENTIAL_ERROR
-from matwright.api.design.surrogate import FORMATION_ENERGY, HULL_DISTANCE, Surrogates
+from matwright.api.design.surrogate import HULL_DISTANCE, Surrogates
 from matwright.data.hull import Hull
 from matwright.data.references import ElementReferences
 from matwright.errors import CalculationError
-from matwright.materials.crystal import Crystal
-from matwright.physics.thermodynamics import stability
+from matwright.screening.hull_distance import hull_rung
 from matwright.screening.potential import Failure
 from matwright.screening.relax import Outcome
-from matwright.screening.rules import at_most
+from matwright.screening.relaxing import relaxation_rung
 from matwright.screening.thresholds import Thresholds
 
 
-def relaxation_rung(record: DesignRecord, outcome: Outcome, potential: str, thresholds: Thresholds) -> DesignRecord:
+def relaxed_record(record: DesignRecord, outcome: Outcome, potential: str, thresholds: Thresholds) -> DesignRecord:
     """The record with what became of it under the potential; an unconverged crystal is kept when its rest is small."""
-    if isinstance(outcome, Failure):
-        return record.climbed(broken(result.RELAXATION, outcome.reason, code=potential, seconds=outcome.seconds))
-    name, _, version = outcome.potential.partition(" ")
-    verdicts = [
-        at_most("fmax", outcome.fmax, thresholds.max_fmax, "eV/Å"),
-        at_most("smax", outcome.smax, thresholds.max_smax, "GPa"),
-    ]
-    change = 100 * (outcome.crystal.volume / record.candidate.crystal.volume - 1)
-    taken = [
-        Measurement(name="energy_per_atom", value=outcome.energy_per_atom, unit="eV/atom"),
-        Measurement(
-            name="energy_gained", value=(outcome.initial_energy - outcome.energy) / len(outcome.crystal), unit="eV/atom"
-        ),
-        Measurement(name="fmax", value=outcome.fmax, unit="eV/Å"),
-        Measurement(name="smax", value=outcome.smax, unit="GPa"),
-        Measurement(name="relaxation_steps", value=float(outcome.steps), unit="1"),
-        Measurement(name="volume_change", value=change, unit="%"),
-    ]
-    rung = judged(result.RELAXATION, verdicts, taken, code=name, version=version, seconds=outcome.seconds)
-    return record.climbed(rung, relaxed=outcome.crystal)
+    given = record.candidate.crystal
+    rung = relaxation_rung(given, outcome, potential, thresholds, before=record.verdicts)
+    return record.climbed(rung, relaxed=None if isinstance(outcome, Failure) else outcome.crystal)
 
 
 @final
@@ -105,25 +87,21 @@ class Finisher:
         return done
 
     def _above_hull(self, records: Sequence[DesignRecord]) -> list[DesignRecord]:
-        return [record.climbed(self._hull_rung(record.crystal, record)) for record in records]
+        return [record.climbed(self._hull_rung(record)) for record in records]
 
-    def _hull_rung(self, crystal: Crystal, record: DesignRecord) -> Rung:
+    def _hull_rung(self, record: DesignRecord) -> Rung:
         relaxation = record.rung(result.RELAXATION)
         code, version = (relaxation.code, relaxation.version) if relaxation is not None else ("", "")
-        try:
-            found = stability(crystal, _energy(record), self._references, self._hull)
-        except CalculationError as error:
-            return broken(result.HULL, str(error), code=code, version=version)
-        known = self._hull.n_compounds(set(crystal.numbers.tolist()))
-        taken = [
-            Measurement(name=FORMATION_ENERGY, value=found.formation_energy, unit="eV/atom"),
-            Measurement(name=HULL_DISTANCE, value=found.e_above_hull, unit="eV/atom"),
-            Measurement(name="known_compounds_in_system", value=float(known), unit="1"),
-        ]
-        verdicts = [at_most(HULL_DISTANCE, found.e_above_hull, self._settings.stability, "eV/atom")]
-        asked = [target for target in self._settings.targets if target.name == HULL_DISTANCE]
-        verdicts += target_verdicts(asked, taken)
-        return judged(result.HULL, verdicts, taken, code=code, version=version)
+        demands = [target for target in self._settings.targets if target.name == HULL_DISTANCE]
+        return hull_rung(
+            record,
+            self._hull,
+            self._references,
+            self._settings.thresholds,
+            code=code,
+            version=version,
+            asked=lambda taken: target_verdicts(demands, taken),
+        )
 
     def _predicted(self, records: Sequence[DesignRecord]) -> list[DesignRecord]:
         """Surrogate and score of the relaxed structures."""

@@ -95,7 +95,7 @@ def _within_knowledge(settings: DesignSettings, known: frozenset[int]) -> Design
         InputError: an element that is asked for cannot be judged.
     """
     constraints = settings.constraints
-    usable = known if settings.thresholds.noble_gases else known - NOBLE_GASES
+    usable = known if settings.thresholds.chemistry.noble_gases else known - NOBLE_GASES
     wanted = constraints.required | constraints.allowed | frozenset(constraints.formula or ())
     missing = sorted(wanted - usable)
     if missing:

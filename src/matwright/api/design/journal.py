@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
 
 @final
 class Journal:
-    """Append-only JSON lines; each line reaches the disk before `append` returns.
+    """Append-only JSON lines; they reach the disk before `append` or `append_all` returns.
 
     A line that was cut off by a kill or a full disk is removed when the journal is opened again.
     """
@@ -26,17 +26,21 @@ class Journal:
         return list(self._entries)
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Write one line.
+        """Write one line; errors as in `append_all`."""
+        self.append_all([entry])
+
+    def append_all(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Write some lines at once.
 
         Raises:
             OSError: the disk is full or the file cannot be written; what was there before stays readable.
         """
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
+        lines = [json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n" for entry in entries]
         with self._path.open("ab") as file:
-            file.write(line.encode())
+            file.write("".join(lines).encode())
             file.flush()
             os.fsync(file.fileno())
-        self._entries.append(dict(entry))
+        self._entries.extend(dict(entry) for entry in entries)
 
 
 def _read_whole_lines(path: Path) -> list[dict[str, Any]]:

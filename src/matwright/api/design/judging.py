@@ -5,50 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isnan
 
-from matwright import __version__
 from matwright.api.design import result
-from matwright.api.design.records import Measurement, Rung
 from matwright.materials.crystal import Crystal
 from matwright.materials.target import Target
 from matwright.screening.cascade import apply_rules
+from matwright.screening.rules import at_most
+from matwright.screening.rung import Measurement, Rung, broken, judged
 from matwright.screening.thresholds import Thresholds
 from matwright.screening.verdict import Verdict
 
+DOMAIN = "domain_score"
+"""The measurement that says how unlike the training data a candidate is, and the rule about it."""
 
-def judged(
-    name: str,
-    verdicts: Sequence[Verdict],
-    measurements: Sequence[Measurement] = (),
-    *,
-    code: str = "matwright",
-    version: str = __version__,
-    seconds: float = 0.0,
-) -> Rung:
-    """A rung that passes when all verdicts do; its reason is that of the first one that does not."""
-    failed = next((verdict for verdict in verdicts if not verdict.passed), None)
-    return Rung(
-        name=name,
-        passed=failed is None,
-        reason="" if failed is None else failed.reason,
-        verdicts=tuple(verdicts),
-        measurements=tuple(measurements),
-        code=code,
-        version=version,
-        seconds=seconds,
-    )
-
-
-def broken(
-    name: str, reason: str, *, code: str = "matwright", version: str = __version__, seconds: float = 0.0
-) -> Rung:
-    """A rung that could not be climbed because the calculation failed."""
-    return Rung(name=name, passed=False, reason=reason, code=code, version=version, seconds=seconds)
+__all__ = ["broken", "domain_verdicts", "duplicate_verdict", "judged", "rules_rung", "target_verdicts"]
 
 
 def rules_rung(crystal: Crystal, thresholds: Thresholds) -> Rung:
-    """All rules of the cascade up to the first that fails."""
+    """The cheap rules of the cascade, up to the one with which the total residual exceeds ε."""
     verdicts = apply_rules(crystal, thresholds)
-    return judged(result.RULES, verdicts, seconds=sum(verdict.seconds for verdict in verdicts))
+    seconds = sum(verdict.seconds for verdict in verdicts)
+    return judged(result.RULES, verdicts, residual=thresholds.residual, seconds=seconds)
 
 
 def duplicate_verdict(rule: str, twin: str | None) -> Verdict:
@@ -70,6 +46,13 @@ def target_verdicts(targets: Sequence[Target], measurements: Sequence[Measuremen
         for target in targets
         if not target.is_objective and target.name in by_name
     ]
+
+
+def domain_verdicts(measurements: Sequence[Measurement], thresholds: Thresholds) -> list[Verdict]:
+    """The verdict on the domain score, where the thresholds ask for one and the models give one."""
+    most = thresholds.surrogate.max_domain_score
+    scores = [measured.value for measured in measurements if measured.name == DOMAIN and measured.value is not None]
+    return [at_most(DOMAIN, score, most, "1") for score in scores if most < 1.0]
 
 
 def _target_verdict(target: Target, measured: Measurement) -> Verdict:

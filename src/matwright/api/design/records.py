@@ -1,9 +1,4 @@
-"""A candidate's record: the rungs it climbed, and what each rung measured, judged and said.
-
-A rung is one step from proposal to evidence (uniqueness, rules, surrogate, relaxation, hull …). Later steps (elastic
-constants, phonons, density functional theory) are further rungs of the same shape: numbers with units, verdicts with
-residual and threshold, and the code and version that produced them. Nothing here knows which rungs exist.
-"""
+"""A candidate's record: where it comes from, the rungs it climbed, and its structure after relaxation."""
 
 from __future__ import annotations
 
@@ -13,57 +8,20 @@ from typing import Any, final
 
 from matwright.generation.interface import Candidate, Provenance
 from matwright.materials.crystal import Crystal
+from matwright.screening.rung import Measurement, Rung, plain_fields, rung_from_json, rung_to_json
 from matwright.screening.verdict import Verdict
 
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """One number that a rung found out.
-
-    Attributes:
-        name: for instance "bulk_modulus", "e_above_hull", "volume_per_atom".
-        value: the number, in `unit`; None when the rung could not find it.
-        unit: for instance "GPa"; "1" for a pure number.
-        lower, upper: interval around the value at `level`, None where the rung gives no interval.
-        level: nominal coverage of the interval, for instance 0.9.
-    """
-
-    name: str
-    value: float | None
-    unit: str
-    lower: float | None = None
-    upper: float | None = None
-    level: float | None = None
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
-    """What one step measured and decided for one candidate.
-
-    Attributes:
-        name: name of the step, unique within a record.
-        passed: whether the candidate goes on to the next rung.
-        reason: one sentence when it does not pass (also a remark where it does); empty when there is nothing to say.
-        verdicts: one per rule that was applied, each with residual, threshold and reason.
-        measurements: the numbers found, each with its unit.
-        code, version: what computed them, for instance "chgnet 0.3.0" of package version "0.4.2".
-        seconds: wall-clock time spent on this candidate here; it takes no part in tables that must repeat exactly.
-    """
-
-    name: str
-    passed: bool
-    reason: str = ""
-    verdicts: tuple[Verdict, ...] = ()
-    measurements: tuple[Measurement, ...] = ()
-    code: str = "matwright"
-    version: str = ""
-    seconds: float = 0.0
-
-    def measured(self, name: str) -> Measurement | None:
-        """The measurement of that name, or None when this rung did not take it."""
-        return next((m for m in self.measurements if m.name == name), None)
+__all__ = [
+    "DesignRecord",
+    "Measurement",
+    "Rung",
+    "crystal_from_json",
+    "crystal_to_json",
+    "record_from_json",
+    "record_to_json",
+    "rung_from_json",
+    "rung_to_json",
+]
 
 
 @final
@@ -92,6 +50,11 @@ class DesignRecord:
     def crystal(self) -> Crystal:
         """The best structure known: relaxed where there is one, else as generated."""
         return self.relaxed if self.relaxed is not None else self.candidate.crystal
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts of all rungs so far, in order."""
+        return tuple(verdict for rung in self.rungs for verdict in rung.verdicts)
 
     @property
     def reached(self) -> str:
@@ -134,37 +97,13 @@ def crystal_from_json(data: Mapping[str, Any]) -> Crystal:
     )
 
 
-def rung_to_json(rung: Rung) -> dict[str, Any]:
-    """A rung as JSON values."""
-    return {
-        "name": rung.name,
-        "passed": rung.passed,
-        "reason": rung.reason,
-        "verdicts": [_fields(verdict) for verdict in rung.verdicts],
-        "measurements": [_fields(measurement) for measurement in rung.measurements],
-        "code": rung.code,
-        "version": rung.version,
-        "seconds": rung.seconds,
-    }
-
-
-def rung_from_json(data: Mapping[str, Any]) -> Rung:
-    """The rung written by `rung_to_json`."""
-    return Rung(
-        **{
-            **data,
-            "verdicts": tuple(Verdict(**verdict) for verdict in data["verdicts"]),
-            "measurements": tuple(Measurement(**measurement) for measurement in data["measurements"]),
-        }
-    )
-
-
 def record_to_json(record: DesignRecord) -> dict[str, Any]:
     """A whole record as JSON values."""
+    provenance = record.candidate.provenance
     return {
         "id": record.id,
         "crystal": crystal_to_json(record.candidate.crystal),
-        "provenance": {**_fields(record.candidate.provenance), "parents": list(record.candidate.provenance.parents)},
+        "provenance": {**plain_fields(provenance), "parents": list(provenance.parents)},
         "rungs": [rung_to_json(rung) for rung in record.rungs],
         "relaxed": None if record.relaxed is None else crystal_to_json(record.relaxed),
     }
@@ -179,8 +118,3 @@ def record_from_json(data: Mapping[str, Any]) -> DesignRecord:
         rungs=tuple(rung_from_json(rung) for rung in data["rungs"]),
         relaxed=None if data["relaxed"] is None else crystal_from_json(data["relaxed"]),
     )
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    """The fields of a frozen dataclass, one level deep."""
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}

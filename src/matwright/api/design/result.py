@@ -10,15 +10,16 @@ from typing import Any, final
 from matwright.api.design.records import DesignRecord
 from matwright.api.readiness.result import Readiness
 from matwright.materials.target import Target
+from matwright.screening import hull_distance, relaxing
 
 UNIQUE = "unique"
 NOVEL = "novel"
 RULES = "rules"
 SURROGATE = "surrogate"
 SELECTION = "selection"
-RELAXATION = "relaxation"
+RELAXATION = relaxing.RELAXATION
 RECHECK = "recheck"
-HULL = "hull"
+HULL = hull_distance.HULL
 PREDICTION = "prediction"
 RUNGS = (UNIQUE, NOVEL, RULES, SURROGATE, SELECTION, RELAXATION, RECHECK, HULL, PREDICTION)
 """The rungs of this run in the order they are climbed; a candidate's record holds a prefix of them."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from matwright.api.design import result
 from matwright.api.design.describe import formula_of
-from matwright.api.design.finishing import Finisher, ranking, relaxation_rung
+from matwright.api.design.finishing import Finisher, ranking, relaxed_record
 from matwright.api.design.ingredients import Ingredients, gather
 from matwright.api.design.journal import Journal
 from matwright.api.design.outcomes import outcome_from_json, outcome_to_json
@@ -165,7 +165,7 @@ def _relax(
 
     relax_in_workers(tasks, potential=settings.potential, settings=settings.relaxation, workers=workers, on_done=done)
     progress.finish()
-    return [relaxation_rung(record, outcomes[record.id], settings.potential, settings.thresholds) for record in chosen]
+    return [relaxed_record(record, outcomes[record.id], settings.potential, settings.thresholds) for record in chosen]
 
 
 def tasks_of(chosen: Sequence[DesignRecord]) -> list[Task]:

@@ -86,7 +86,7 @@ class DesignSettings:
     @property
     def stability(self) -> float:
         """Largest energy above the hull of a survivor, eV/atom."""
-        return self.thresholds.max_e_above_hull
+        return self.thresholds.hull.max_e_above_hull
 
     @property
     def relaxation(self) -> RelaxationSettings:

@@ -9,6 +9,7 @@ from typing import Protocol, final
 
 import numpy as np
 
+from matwright.api.design.judging import DOMAIN
 from matwright.api.design.records import Measurement
 from matwright.api.design.stability import shifted
 from matwright.data.hull import Hull
@@ -18,10 +19,9 @@ from matwright.materials.properties import KNOWN_PROPERTIES, PropertySpec
 from matwright.materials.target import Target
 from matwright.models.interface import Prediction
 from matwright.physics import geometry
+from matwright.screening.hull_distance import FORMATION_ENERGY, HULL_DISTANCE
 
-FORMATION_ENERGY = "formation_energy_per_atom"
-HULL_DISTANCE = "e_above_hull"
-DOMAIN = "domain_score"
+__all__ = ["FORMATION_ENERGY", "HULL_DISTANCE", "MEASURED_EXACTLY", "Predictor", "Surrogates"]
 
 MEASURED_EXACTLY: Mapping[str, Callable[[Crystal], float]] = {
     "density": geometry.density,

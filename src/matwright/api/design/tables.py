@@ -48,14 +48,19 @@ def cif_text(crystal: Crystal) -> str:
 
 
 def candidates_csv(outcome: DesignResult) -> str:
-    """One row a candidate: survivors by rank, then all others by how far they came.
+    """The table of a design run, see `records_csv`."""
+    ranks = {identity: rank for rank, identity in enumerate(outcome.ranked, start=1)}
+    return records_csv(outcome.records, ranks)
+
+
+def records_csv(records: Sequence[DesignRecord], ranks: Mapping[str, int]) -> str:
+    """One row a candidate: survivors by rank (given by id), then all others by how far they came.
 
     Columns of a rung are "rung.measurement [unit]" (with ".lower" and ".upper" where there is an interval) and, for
     each rule, "rung.rule.value [unit]", ".threshold", ".residual", ".passed" and ".reason". Wall-clock times are left
     out, so that the same run gives the same bytes.
     """
-    ranks = {identity: rank for rank, identity in enumerate(outcome.ranked, start=1)}
-    rows = [_row(record, ranks.get(record.id)) for record in _ordered(outcome.records, ranks)]
+    rows = [_row(record, ranks.get(record.id)) for record in _ordered(records, ranks)]
     columns = list(dict.fromkeys(column for row in rows for column in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, _grouped(columns, rows), lineterminator="\n")

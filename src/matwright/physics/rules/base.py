@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
 from matwright.materials.material import Structure
@@ -30,7 +30,7 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType({reference.rule: referenc
 """Every rule of the base, by name."""
 
 
-def explained_verdicts(structure: Structure) -> tuple[RuleVerdict, ...]:
-    """The verdict of every rule of the base on a structure, in the order of `REFERENCES`."""
+def explained_verdicts(structure: Structure, *, rules: Collection[str] | None = None) -> tuple[RuleVerdict, ...]:
+    """The verdicts of the rules named (None: every rule of the base) on a structure, in the order of `REFERENCES`."""
     subject = examine(structure)
-    return tuple(rule(subject) for _, rule in _RULES)
+    return tuple(rule(subject) for reference, rule in _RULES if rules is None or reference.rule in rules)

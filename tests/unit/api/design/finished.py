@@ -8,7 +8,7 @@ from functools import lru_cache
 from toy import FormulaPredictor, PrototypeGenerator
 
 from matwright.api.design import DesignResult, DesignSettings
-from matwright.api.design.finishing import Finisher, ranking, relaxation_rung
+from matwright.api.design.finishing import Finisher, ranking, relaxed_record
 from matwright.api.design.ingredients import Ingredients, gather
 from matwright.api.design.proposal import Proposer
 from matwright.api.design.records import DesignRecord
@@ -45,7 +45,7 @@ def finish(outcome_of: Callable[[int, DesignRecord, float], Outcome] | None = No
         zero = parts.references.formation_energy_per_atom(composition, 0.0)
         hull = parts.hull.hull_energy(composition) - zero
         outcome = (outcome_of or above_hull)(place, record, hull)
-        relaxed.append(relaxation_rung(record, outcome, "chgnet", SETTINGS.thresholds))
+        relaxed.append(relaxed_record(record, outcome, "chgnet", SETTINGS.thresholds))
     finisher = Finisher(SETTINGS, parts.surrogates, parts.library, parts.hull, parts.references, scoring)
     done = {record.id: record for record in finisher.finish(relaxed)}
     records = [done.get(record.id, record) for record in records]

@@ -1,0 +1,95 @@
+"""The stages that the settings of a screening name, loaded and ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import final
+
+from matwright.api.design.judging import target_verdicts
+from matwright.api.design.surrogate import HULL_DISTANCE, Surrogates
+from matwright.api.screen.settings import ScreenSettings
+from matwright.data.hull import Hull
+from matwright.physics.chemistry import is_charge_balanced
+from matwright.screening.potential import Potential, load_potential
+from matwright.screening.rules import RULES_OF_RUNG
+from matwright.screening.stage import RulesStage, Stage
+
+
+@final
+class StageLoader:
+    """Makes the stages of one screening; a potential or a model is loaded when the first rung needs it."""
+
+    def __init__(self, settings: ScreenSettings) -> None:
+        self._settings = settings
+        self._potential: Potential | None = None
+
+    def load(self, rung: str) -> Stage:
+        """The stage of a rung.
+
+        Raises:
+            InputError: a model or potential is not there, or no model predicts a target.
+        """
+        if rung in RULES_OF_RUNG:
+            is_charge_balanced({11: 1, 17: 1})  # loads what the rule needs, so that no candidate is charged for it
+            return RulesStage(name=rung, thresholds=self._settings.thresholds)
+        return _LOADERS[rung](self)
+
+    def surrogate(self) -> Stage:
+        """Properties with intervals."""
+        from matwright.api.predict import load_predictor  # heavy (torch): behind its door
+        from matwright.api.screen.predicted import SurrogateStage
+
+        settings = self._settings
+        surrogates = Surrogates({name: load_predictor(name) for name in settings.models}, Hull.load())
+        surrogates.check(settings.targets)
+        return SurrogateStage(
+            surrogates=surrogates,
+            targets=settings.targets,
+            thresholds=settings.thresholds,
+            code=", ".join(settings.models),
+            judge_hull="hull" not in settings.rungs,
+        )
+
+    def predicted_elastic(self) -> Stage:
+        """The predicted elastic tensor."""
+        from matwright.api.predict import load_predictor  # heavy (torch): behind its door
+        from matwright.api.screen.predicted import PredictedElasticStage
+
+        predictor = load_predictor(self._settings.elastic_model)
+        return PredictedElasticStage(predictor=predictor, thresholds=self._settings.thresholds)
+
+    def relaxation(self) -> Stage:
+        """Forces and stress."""
+        from matwright.screening.relaxing import RelaxationStage
+
+        return RelaxationStage(potential=self.potential, thresholds=self._settings.thresholds)
+
+    def hull(self) -> Stage:
+        """Energy above the hull."""
+        from matwright.data.references import load_references
+        from matwright.screening.hull_distance import HullStage
+
+        demands = [target for target in self._settings.targets if target.name == HULL_DISTANCE]
+        return HullStage(
+            hull=Hull.load(),
+            references=load_references(self._settings.potential),
+            thresholds=self._settings.thresholds,
+            code=self.potential.name,
+            version=self.potential.version,
+            asked=lambda taken: target_verdicts(demands, taken),
+        )
+
+    @property
+    def potential(self) -> Potential:
+        """The interatomic potential, loaded once."""
+        if self._potential is None:
+            self._potential = load_potential(self._settings.potential)
+        return self._potential
+
+
+_LOADERS: Mapping[str, Callable[[StageLoader], Stage]] = {
+    "surrogate": StageLoader.surrogate,
+    "predicted_elastic": StageLoader.predicted_elastic,
+    "relaxation": StageLoader.relaxation,
+    "hull": StageLoader.hull,
+}

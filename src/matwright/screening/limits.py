@@ -1,0 +1,174 @@
+"""The limits of each rung, and what its measurement needs: one small frozen value a rung, one table of `filter.toml`.
+
+Every field carries its unit, the range it may lie in and its meaning, so that the example file, the messages and the
+checks all say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from math import inf
+from typing import Any, final
+
+from matwright.errors import InputError
+from matwright.materials.properties import nearest_hint
+
+
+def limit(default: object, means: str, *, unit: str = "1", low: float = 0.0, high: float = inf) -> Any:
+    """A field of a rung's limits: a number within low..high in `unit`, a switch, or a list of names."""
+    return field(default=default, metadata={"means": means, "unit": unit, "low": low, "high": high})
+
+
+def check(limits: Any, rung: str) -> None:
+    """Raise InputError unless every value is of its type and in its range."""
+    for one in fields(limits):
+        value, name = getattr(limits, one.name), f"{one.name} in [{rung}]"
+        if isinstance(one.default, bool):
+            if not isinstance(value, bool):
+                raise InputError(f"{name} is true or false, found {value!r}")
+        elif isinstance(one.default, tuple):
+            if not isinstance(value, tuple) or not all(isinstance(word, str) for word in value):
+                raise InputError(f"{name} is a list of names, found {value!r}")
+        else:
+            _check_number(value, name, whole=isinstance(one.default, int), known=one.metadata)
+
+
+def _check_number(value: object, name: str, *, whole: bool, known: Any) -> None:
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise InputError(f"{name} is a {'whole ' if whole else ''}number, found {value!r}")
+    if not known["low"] <= value <= known["high"]:
+        unit = "" if known["unit"] == "1" else f" {known['unit']}"
+        raise InputError(f"{name} lies in {known['low']:g} to {known['high']:g}{unit}, found {value!r}")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DensityLimits:
+    """Room for the atoms, and no empty cell."""
+
+    min_volume_per_atom: float = limit(3.0, "least volume an atom", unit="Å³/atom")
+    max_volume_per_atom: float = limit(120.0, "largest volume an atom", unit="Å³/atom")
+    min_density: float = limit(0.2, "least mass density", unit="g/cm³")
+    max_density: float = limit(25.0, "largest mass density", unit="g/cm³")
+
+    def __post_init__(self) -> None:
+        check(self, "density")
+        for name in ("volume_per_atom", "density"):
+            if getattr(self, f"min_{name}") >= getattr(self, f"max_{name}"):
+                raise InputError(f"min_{name} in [density] must lie below max_{name}")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeometryLimits:
+    """Distances between atoms, periodic images of one and the same atom included."""
+
+    min_distance: float = limit(0.5, "shortest distance", unit="Å", high=10.0)
+    min_distance_share: float = limit(0.5, "shortest distance over twice the smallest covalent radius", high=2.0)
+
+    def __post_init__(self) -> None:
+        check(self, "geometry")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChemistryLimits:
+    """Rules of the composition, and those of the rule base that are to reject."""
+
+    charge_balance: bool = limit(True, "must pass the SMACT test (elements and alloys pass)")
+    noble_gases: bool = limit(False, "noble gases are allowed")
+    rule_base: tuple[str, ...] = limit((), "rules of `matwright rules` that must hold where they apply")
+
+    def __post_init__(self) -> None:
+        check(self, "chemistry")
+        if self.rule_base:
+            from matwright.physics.rules.base import REFERENCES  # slow to load: behind its door
+
+            for word in self.rule_base:
+                if word not in REFERENCES:
+                    hint = nearest_hint(word, REFERENCES)
+                    raise InputError(f"the rule base has no rule {word!r}{hint}; known: {', '.join(REFERENCES)}")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymmetryLimits:
+    """How symmetric a candidate must be; 1 operation asks for nothing, 2 refuse a crystal without any symmetry."""
+
+    symprec: float = limit(0.1, "tolerance of the search", unit="Å", low=1e-4, high=1.0)
+    min_operations: int = limit(1, "least order of the point group", low=1, high=48)
+
+    def __post_init__(self) -> None:
+        check(self, "symmetry")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurrogateLimits:
+    """What the property model may say; every --target must lie within reach of its interval besides."""
+
+    max_domain_score: float = limit(1.0, "how unlike the training data (1: anything)", high=1.0)
+
+    def __post_init__(self) -> None:
+        check(self, "surrogate")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictedElasticLimits:
+    """Of the tensor that the model `elastic` predicts, which is positive definite by construction."""
+
+    min_eigenvalue: float = limit(0.0, "least eigenvalue of the stiffness (Mandel)", unit="GPa", high=1000.0)
+    max_anisotropy: float = limit(100.0, "largest universal anisotropy")
+
+    def __post_init__(self) -> None:
+        check(self, "predicted_elastic")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaxationLimits:
+    """What may be left after relaxation, and when it stops."""
+
+    max_fmax: float = limit(0.1, "largest force left", unit="eV/Å")
+    max_smax: float = limit(1.0, "largest stress left", unit="GPa")
+    max_steps: int = limit(300, "steps after which a relaxation stops", low=1)
+
+    def __post_init__(self) -> None:
+        check(self, "relaxation")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HullLimits:
+    """Distance to the hull of known compounds."""
+
+    max_e_above_hull: float = limit(0.1, "largest energy above the hull", unit="eV/atom")
+
+    def __post_init__(self) -> None:
+        check(self, "hull")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualLimits:
+    """The total residual of E32: Σ w_j r_j ≤ ε, each residual r_j in units of its own threshold.
+
+    Attributes:
+        epsilon: ε, no unit; at 0 every rule must hold.
+        weights: (rule, w_j) where w_j is not 1; a rule of weight 0 is judged and does not reject.
+    """
+
+    epsilon: float = limit(0.0, "what all residuals together may come to, in thresholds")
+    weights: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_number(self.epsilon, "epsilon in [residual]", whole=False, known=fields(self)[0].metadata)
+        for rule, weight in self.weights:
+            known = {"low": 0.0, "high": inf, "unit": "1"}
+            _check_number(weight, f"{rule} in [residual.weights]", whole=False, known=known)
+
+    def weight(self, rule: str) -> float:
+        """w_j of a rule."""
+        return dict(self.weights).get(rule, 1.0)

@@ -1,0 +1,114 @@
+"""The rung of relaxation: forces and stress come to rest under a potential, and the atoms keep their distances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import final
+
+from matwright.materials.crystal import Crystal
+from matwright.screening.cascade import apply_rules
+from matwright.screening.potential import Failure, Potential
+from matwright.screening.relax import Outcome, RelaxationSettings, relax
+from matwright.screening.rules import at_most, rules_of
+from matwright.screening.rung import Measurement, Rung, broken, judged
+from matwright.screening.stage import Climb, Climber
+from matwright.screening.thresholds import Thresholds
+from matwright.screening.verdict import Verdict
+
+RELAXATION = "relaxation"
+"""Name of the rung."""
+
+
+def relaxation_rung(
+    given: Crystal,
+    outcome: Outcome,
+    potential: str,
+    thresholds: Thresholds,
+    *,
+    before: Sequence[Verdict] = (),
+    further: Sequence[Verdict] = (),
+) -> Rung:
+    """What became of a crystal; one that has not converged passes all the same when little force and stress is left.
+
+    Args:
+        given: the crystal before it.
+        outcome: of `relax`.
+        potential: name of the potential, for a failure.
+        thresholds: of all rungs.
+        before: verdicts of the rungs below.
+        further: verdicts on the relaxed crystal that belong to the rung.
+    """
+    if isinstance(outcome, Failure):
+        return broken(RELAXATION, outcome.reason, code=potential, seconds=outcome.seconds)
+    name, _, version = outcome.potential.partition(" ")
+    limits, n_atoms = thresholds.relaxation, len(outcome.crystal)
+    verdicts = [
+        at_most("fmax", outcome.fmax, limits.max_fmax, "eV/Å"),
+        at_most("smax", outcome.smax, limits.max_smax, "GPa"),
+    ]
+    gained = (outcome.initial_energy - outcome.energy) / n_atoms
+    change = 100 * (outcome.crystal.volume / given.volume - 1)
+    taken = [
+        Measurement(name="energy_per_atom", value=outcome.energy_per_atom, unit="eV/atom"),
+        Measurement(name="energy_gained", value=gained, unit="eV/atom"),
+        Measurement(name="fmax", value=outcome.fmax, unit="eV/Å"),
+        Measurement(name="smax", value=outcome.smax, unit="GPa"),
+        Measurement(name="relaxation_steps", value=float(outcome.steps), unit="1"),
+        Measurement(name="volume_change", value=change, unit="%"),
+    ]
+    return judged(
+        RELAXATION,
+        [*verdicts, *further],
+        taken,
+        before=before,
+        residual=thresholds.residual,
+        code=name,
+        version=version,
+        seconds=outcome.seconds,
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaxationStage:
+    """Relaxes positions and cells to half of what may be left, in batches.
+
+    Attributes:
+        potential: energies, forces and stresses.
+        thresholds: of all rungs.
+        chunk: candidates between two notes.
+    """
+
+    potential: Potential
+    thresholds: Thresholds
+    chunk: int = 32
+
+    @property
+    def name(self) -> str:
+        """Name of the rung."""
+        return RELAXATION
+
+    def climb(self, climbers: Sequence[Climber]) -> list[Climb]:
+        """Every crystal relaxed, then held against the rules of density and geometry again."""
+        limits = self.thresholds.relaxation
+        settings = RelaxationSettings(
+            fmax=limits.max_fmax / 2, smax=limits.max_smax / 2, max_steps=limits.max_steps, max_seconds=inf
+        )
+        outcomes = relax([climber.crystal for climber in climbers], self.potential, settings=settings)
+        return [self._climb(climber, outcome) for climber, outcome in zip(climbers, outcomes, strict=True)]
+
+    def _climb(self, climber: Climber, outcome: Outcome) -> Climb:
+        relaxed = None if isinstance(outcome, Failure) else outcome.crystal
+        rules = rules_of("density", self.thresholds) | rules_of("geometry", self.thresholds)
+        further = () if relaxed is None else apply_rules(relaxed, self.thresholds, rules=rules, stop_at_first=False)
+        rung = relaxation_rung(
+            climber.crystal,
+            outcome,
+            self.potential.name,
+            self.thresholds,
+            before=climber.verdicts,
+            further=further,
+        )
+        return Climb(rung=rung, relaxed=relaxed)
