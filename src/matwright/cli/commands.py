@@ -93,6 +93,14 @@ COMMANDS = (
         resumes=True,
     ),
     Command(
+        name="optimise",
+        summary="Teach a generator by reinforcement to propose crystals that meet targets.",
+        example=(
+            'matwright optimise mp-generator --target "bulk_modulus>=300 GPa" --steps 40 --algorithm ppo --out hard'
+        ),
+        resumes=True,
+    ),
+    Command(
         name="readiness",
         summary="Say what the models know of a target, how accurate they are there, and what is known nearby.",
         example='matwright readiness --target "bulk_modulus>=200 GPa" --exclude Pb,Cd,Hg',

@@ -41,7 +41,7 @@ def generate(
     from matwright.api.generate import generate_folder  # heavy: behind its door
     from matwright.cli.progress import progress
 
-    constraints = _constraints(
+    constraints = stated_constraints(
         elements=elements,
         require=require,
         exclude=exclude,
@@ -56,7 +56,7 @@ def generate(
     typer.echo(f"{written} crystals in {out / 'cifs'}, their table in {out / 'candidates.csv'}")
 
 
-def _constraints(
+def stated_constraints(
     *,
     elements: str | None,
     require: str | None,

@@ -64,6 +64,24 @@ def plot_learning_curves(curves: Sequence[Curve], labels: Mapping[str, str], pat
     _save(figure, path)
 
 
+def plot_panels(steps: Sequence[float], panels: Mapping[str, Sequence[float]], name: str, path: Path) -> None:
+    """Draw several numbers over the same steps, one panel a number, as PNG.
+
+    Args:
+        steps: (n,) along the horizontal axis.
+        panels: (n,) numbers by the label of their axis.
+        name: of the steps.
+        path: of the PNG file, replaced atomically.
+    """
+    figure = _figure(len(panels), height=1.6)
+    for axis, (label, values) in zip(figure.axes, panels.items(), strict=True):
+        axis.plot(steps, values, color=VALIDATION_COLOUR, linewidth=1.4)
+        axis.set_ylabel(label)
+        axis.grid(visible=True, alpha=0.2)
+    figure.axes[-1].set_xlabel(name)
+    _save(figure, path)
+
+
 def plot_parity(
     truth: NDArray[np.float64],
     mean: NDArray[np.float64],

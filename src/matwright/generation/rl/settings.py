@@ -29,9 +29,9 @@ class RewardConfig:
         domain_limit: domain score from which a crystal counts as unlike the training data, in [0, 1).
     """
 
-    stability: float = 0.5
+    stability: float = 0.2
     hull_scale: float = 0.1
-    uncertainty: float = 0.3
+    uncertainty: float = 0.1
     domain_limit: float = 0.8
 
     def __post_init__(self) -> None:
@@ -65,13 +65,13 @@ class LearningConfig:
 
     algorithm: Algorithm = Algorithm.PPO
     batch: int = 256
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     gradient_norm: float = 1.0
     passes: int = 2
     minibatch: int = 128
     clip: float = 0.2
     entropy: float = 0.01
-    leash: float = 0.02
+    leash: float = 0.01
     replay: int = 64
     replay_weight: float = 0.5
     memory: int = 2000

@@ -25,7 +25,7 @@ from matwright.rng import torch_generator
 
 TARGETS = (parse_target("bulk_modulus>=300 GPa"), parse_target("minimise density"))
 SCALES = {"bulk_modulus": Scale(centre=80.0, spread=50.0), "density": Scale(centre=5.0, spread=2.0)}
-REWARD = Reward(TARGETS, SCALES, RewardConfig())
+REWARD = Reward(TARGETS, SCALES, RewardConfig(stability=0.5, uncertainty=0.3))
 
 
 def predictions(
