@@ -17,7 +17,7 @@ def screen(
     files: Annotated[list[Path], typer.Argument(help="Structure files, folders or archives of them, tables.")],
     out: Annotated[Path, typer.Option(help="New folder for the results.")],
     thresholds: Annotated[Path | None, typer.Option(help="TOML file with the limits of each rung.")] = None,
-    until: Annotated[str, typer.Option(help="The last rung: density, geometry … hull.")] = "hull",
+    until: Annotated[str, typer.Option(help="The last rung: density … hull, equation_of_state … phonon.")] = "hull",
     skip: Annotated[list[str] | None, typer.Option(help="A rung that is left out; may be repeated.")] = None,
     target: Annotated[
         list[str] | None,

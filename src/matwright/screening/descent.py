@@ -32,8 +32,9 @@ _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 class Descent:
     """State of one relaxation; `advance` takes the result at the present crystal and moves to the next one."""
 
-    def __init__(self, crystal: Crystal) -> None:
+    def __init__(self, crystal: Crystal, *, cell: bool = True) -> None:
         self.crystal = crystal
+        self._cell = cell
         self.steps = 0
         self._scale = float(np.sqrt(len(crystal)))
         size = 3 * len(crystal) + 6
@@ -75,7 +76,7 @@ class Descent:
 
     def _gradient(self, result: PointResult) -> NDArray[np.float64]:
         """(3 n + 6,) dE/dx in eV/Å: positions, then the scaled strain in Voigt order (off-diagonal ones times √2)."""
-        strain_slope = result.stress * self.crystal.volume / self._scale
+        strain_slope = result.stress * self.crystal.volume / self._scale * self._cell  # no slope, no strain
         voigt = [strain_slope[i, j] * (1.0 if i == j else np.sqrt(2.0)) for i, j in _VOIGT]
         gradient: NDArray[np.float64] = np.concatenate([-result.forces.ravel(), voigt])
         return gradient

@@ -152,6 +152,62 @@ class HullLimits:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ElasticLimits:
+    """Of the tensor computed with the potential, ions relaxed."""
+
+    min_eigenvalue: float = limit(0.0, "least eigenvalue of the stiffness (Mandel)", unit="GPa", high=1000.0)
+    max_misfit: float = limit(0.2, "share of the stresses that the tensor of the point group leaves over", high=1.0)
+    strain: float = limit(0.01, "size of the strains", low=1e-4, high=0.05)
+
+    def __post_init__(self) -> None:
+        check(self, "elastic")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquationOfStateLimits:
+    """Of the Birch-Murnaghan fit to energies of the crystal squeezed and stretched alike in all directions."""
+
+    min_bulk_modulus: float = limit(1.0, "least bulk modulus", unit="GPa", high=1000.0)
+    max_misfit: float = limit(5.0, "largest deviation from the fit", unit="meV/atom")
+    span: float = limit(0.06, "change of volume on either side", low=0.005, high=0.3)
+    points: int = limit(7, "volumes", low=5, high=31)
+
+    def __post_init__(self) -> None:
+        check(self, "equation_of_state")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecimenLimits:
+    """Of a clamped bar of the candidate under a pull at its free end, solved by finite elements (E33-E35)."""
+
+    traction: float = limit(0.1, "pull at the free end", unit="GPa", low=1e-6, high=100.0)
+    max_strain: float = limit(0.05, "largest strain, beyond which a linear law means little", high=1.0)
+    max_residual: float = limit(1e-8, "out-of-balance force over the force applied")
+    max_boundary_error: float = limit(0.15, "deviation from the traction asked for, over it")
+    elements: int = limit(6, "elements along the short sides of the bar", low=2, high=24)
+
+    def __post_init__(self) -> None:
+        check(self, "specimen")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhononLimits:
+    """Of the phonons computed with the potential by finite displacements in a supercell."""
+
+    max_imaginary: float = limit(0.1, "largest imaginary frequency away from Γ", unit="THz")
+    displacement: float = limit(0.02, "how far an atom is moved", unit="Å", low=1e-4, high=0.2)
+    min_length: float = limit(9.0, "least distance between opposite faces of the supercell", unit="Å", low=1.0)
+    max_atoms: int = limit(400, "largest supercell; a larger one counts as failed", low=1)
+
+    def __post_init__(self) -> None:
+        check(self, "phonon")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResidualLimits:
     """The total residual of E32: Σ w_j r_j ≤ ε, each residual r_j in units of its own threshold.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Protocol, final
 
 import numpy as np
@@ -76,6 +77,9 @@ def _sevennet() -> Potential:
     return SevennetPotential.load()
 
 
+PLUGINS = "matwright.potentials"
+"""Group of entry points by which a package offers an ASE calculator: a function without arguments that makes it."""
+
 POTENTIALS: dict[str, Callable[[], Potential]] = {"chgnet": _chgnet, "sevennet-0": _sevennet}
 """The potentials that can be named by the user."""
 
@@ -83,9 +87,18 @@ POTENTIALS: dict[str, Callable[[], Potential]] = {"chgnet": _chgnet, "sevennet-0
 def load_potential(name: str) -> Potential:
     """Load a potential by name; its weights ship inside its own package, nothing is downloaded.
 
+    Besides those of `POTENTIALS`, every ASE calculator that an installed package offers under `PLUGINS`.
+
     Raises:
         InputError: when no potential has that name, or the package that holds it is not installed.
     """
-    if name not in POTENTIALS:
-        raise InputError(f"there is no potential {name!r}; choose one of {', '.join(POTENTIALS)}")
-    return POTENTIALS[name]()
+    if name in POTENTIALS:
+        return POTENTIALS[name]()
+    offered = {entry.name: entry for entry in metadata.entry_points(group=PLUGINS)}
+    if name not in offered:
+        raise InputError(f"there is no potential {name!r}; choose one of {', '.join([*POTENTIALS, *offered])}")
+    from matwright.screening.ase_potential import AsePotential  # only where it is asked for
+
+    entry = offered[name]
+    version = entry.dist.version if entry.dist is not None else "unknown"
+    return AsePotential(entry.load()(), name=name, version=version)

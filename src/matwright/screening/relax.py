@@ -30,6 +30,7 @@ class RelaxationSettings:
         max_steps: steps after which a crystal leaves the batch unconverged.
         max_seconds: wall time of one crystal, its share of each batch, after which it leaves unconverged.
         batch_size: crystals that advance together.
+        cell: whether the cell moves too; where it does not, the stress is left as it is.
     """
 
     fmax: float = 0.05
@@ -37,6 +38,7 @@ class RelaxationSettings:
     max_steps: int = 300
     max_seconds: float = 120.0
     batch_size: int = 16
+    cell: bool = True
 
     def __post_init__(self) -> None:
         for name in ("fmax", "smax", "max_steps", "max_seconds", "batch_size"):
@@ -120,7 +122,7 @@ def relax(
             index, crystal = waiting.pop()
             refusal = _refusal(crystal)
             if refusal is None:
-                running.append(_Runner(index=index, descent=Descent(crystal)))
+                running.append(_Runner(index=index, descent=Descent(crystal, cell=chosen.cell)))
             else:
                 finish(index, Failure(reason=refusal))
         running = _advance(running, potential, chosen, finish)
@@ -181,7 +183,7 @@ def _outcome(
         runner.initial_energy = result.energy
     fmax = float(np.sqrt((result.forces**2).sum(axis=1).max()))
     smax = float(np.abs(result.stress).max()) * GPA_PER_EV_A3
-    converged = fmax <= settings.fmax and smax <= settings.smax
+    converged = fmax <= settings.fmax and (smax <= settings.smax or not settings.cell)
     spent = _spent(runner, settings)
     if converged or spent:
         return Relaxation(

@@ -6,19 +6,14 @@ constants per anion and per transition metal in oxides and fluorides; they shift
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any, final
-
-import numpy as np
 
 from matwright.errors import CalculationError, InputError
 from matwright.materials.crystal import Crystal
 from matwright.materials.silence import quiet_warnings
+from matwright.screening.ase_potential import AsePotential
 from matwright.screening.potential import Failure, PointResult
-
-_VOIGT = ((0, 5, 4), (5, 1, 3), (4, 3, 2))
-"""Place of each tensor component in ASE's Voigt order xx, yy, zz, yz, xz, xy."""
 
 
 @final
@@ -27,8 +22,12 @@ class SevennetPotential:
 
     def __init__(self, calculator: Any, *, corrected: bool = True) -> None:
         """Take a ready ASE calculator; `load` is the usual way. `corrected` adds the MP2020 terms."""
-        self._calculator = calculator
-        self._correction = Mp2020Correction() if corrected else None
+        self._potential = AsePotential(
+            calculator,
+            name="sevennet-0",
+            version="11Jul2024" + ("+MP2020" if corrected else ""),
+            shift=Mp2020Correction().energy if corrected else None,
+        )
 
     @classmethod
     def load(cls) -> SevennetPotential:
@@ -47,37 +46,16 @@ class SevennetPotential:
     @property
     def name(self) -> str:
         """The word used in options and reports."""
-        return "sevennet-0"
+        return self._potential.name
 
     @property
     def version(self) -> str:
         """Version of the weights and of the energy corrections."""
-        return "11Jul2024" + ("+MP2020" if self._correction is not None else "")
+        return self._potential.version
 
     def evaluate(self, crystals: Sequence[Crystal]) -> list[PointResult | Failure]:
         """Energies, forces and stresses in the order of `crystals`; a crystal that cannot be treated is a Failure."""
-        return [self._one(crystal) for crystal in crystals]
-
-    def _one(self, crystal: Crystal) -> PointResult | Failure:
-        from ase import Atoms  # heavy: behind its door
-
-        start = time.perf_counter()
-        try:
-            if not crystal.is_ordered:
-                raise CalculationError("a disordered crystal has no energy in SevenNet")
-            shift = self._correction.energy(crystal) if self._correction is not None else 0.0
-            atoms = Atoms(
-                numbers=crystal.numbers, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=crystal.pbc
-            )
-            self._calculator.calculate(atoms)
-        except (RuntimeError, ValueError, KeyError, IndexError, CalculationError) as error:
-            return Failure(reason=f"SevenNet failed: {error}", seconds=time.perf_counter() - start)
-        results: dict[str, Any] = self._calculator.results
-        energy, forces = float(results["energy"]) + shift, np.asarray(results["forces"], dtype=np.float64)
-        stress = np.asarray(results["stress"], dtype=np.float64)[np.array(_VOIGT)]
-        if not (np.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(stress).all()):
-            return Failure(reason="SevenNet gave a number that is not finite", seconds=time.perf_counter() - start)
-        return PointResult(energy=energy, forces=forces, stress=stress)
+        return self._potential.evaluate(crystals)
 
 
 @final

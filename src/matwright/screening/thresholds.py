@@ -13,11 +13,15 @@ from matwright.materials.properties import nearest_hint
 from matwright.screening.limits import (
     ChemistryLimits,
     DensityLimits,
+    ElasticLimits,
+    EquationOfStateLimits,
     GeometryLimits,
     HullLimits,
+    PhononLimits,
     PredictedElasticLimits,
     RelaxationLimits,
     ResidualLimits,
+    SpecimenLimits,
     SurrogateLimits,
     SymmetryLimits,
 )
@@ -38,6 +42,10 @@ class Thresholds:
     predicted_elastic: PredictedElasticLimits = field(default_factory=PredictedElasticLimits)
     relaxation: RelaxationLimits = field(default_factory=RelaxationLimits)
     hull: HullLimits = field(default_factory=HullLimits)
+    equation_of_state: EquationOfStateLimits = field(default_factory=EquationOfStateLimits)
+    elastic: ElasticLimits = field(default_factory=ElasticLimits)
+    specimen: SpecimenLimits = field(default_factory=SpecimenLimits)
+    phonon: PhononLimits = field(default_factory=PhononLimits)
     residual: ResidualLimits = field(default_factory=ResidualLimits)
 
     def as_toml(self) -> str:

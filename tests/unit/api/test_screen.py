@@ -191,3 +191,16 @@ def test_the_example_of_the_page_runs(folder: Path, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "screening.md", "exec"), {})
     assert (tmp_path / "screened-in-python" / "verdicts.csv").is_file()
+
+
+def test_the_whole_ladder_for_one_crystal(folder: Path, tmp_path: Path) -> None:
+    settings = ScreenSettings(until="phonon", skip=("surrogate",))
+    screen(Inputs(paths=(folder / "magnesia.cif",)), settings, tmp_path / "run")
+    (row,) = rows_of(tmp_path / "run", "candidates.csv")
+    assert (row["status"], row["reached"]) == ("survivor", "phonon")
+    assert float(row["elastic.elastic_bulk_modulus [GPa]"]) == pytest.approx((213 + 2 * 81) / 3, rel=0.03)
+    assert float(row["equation_of_state.bulk_modulus_eos [GPa]"]) == pytest.approx(130, rel=0.1)
+    assert float(row["phonon.lowest_frequency [THz]"]) > 1
+    assert float(row["specimen.specimen_residual.value"]) < 1e-8
+    assert row["elastic.code"].startswith("chgnet")
+    assert "lowest frequency away from Γ" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

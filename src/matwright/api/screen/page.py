@@ -22,10 +22,19 @@ _MEANS = {
     "predicted_elastic": "Born's eigenvalues and anisotropy of the predicted tensor",
     "relaxation": "forces and stress come to rest under the potential",
     "hull": "energy above the convex hull within the limit",
+    "equation_of_state": "squeezed and stretched alike, the energy has a minimum",
+    "elastic": "Born's eigenvalues of the tensor by the potential, ions relaxed",
+    "specimen": "a clamped bar under a pull, solved by finite elements",
+    "phonon": "no imaginary frequency away from Γ",
 }
 _COLUMNS = (
     ("e_above_hull", "above hull (eV/atom)"),
     ("formation_energy_per_atom", "formation energy (eV/atom)"),
+    ("bulk_modulus_eos", "bulk modulus, equation of state (GPa)"),
+    ("least_eigenvalue", "least elastic eigenvalue (GPa)"),
+    ("elastic_bulk_modulus", "bulk modulus, tensor (GPa)"),
+    ("elastic_shear_modulus", "shear modulus, tensor (GPa)"),
+    ("lowest_frequency", "lowest frequency away from Γ (THz)"),
     ("predicted_bulk_modulus", "predicted bulk modulus (GPa)"),
     ("band_gap", "predicted band gap (eV)"),
 )

@@ -79,6 +79,30 @@ class StageLoader:
             asked=lambda taken: target_verdicts(demands, taken),
         )
 
+    def equation_of_state(self) -> Stage:
+        """Bulk modulus from energies over volumes."""
+        from matwright.screening.evidence import EquationOfStateStage
+
+        return EquationOfStateStage(potential=self.potential, thresholds=self._settings.thresholds)
+
+    def elastic(self) -> Stage:
+        """Elastic tensor with relaxed ions."""
+        from matwright.screening.evidence import ElasticStage
+
+        return ElasticStage(potential=self.potential, thresholds=self._settings.thresholds)
+
+    def specimen(self) -> Stage:
+        """A bar solved by finite elements."""
+        from matwright.screening.specimen import SpecimenStage
+
+        return SpecimenStage(thresholds=self._settings.thresholds)
+
+    def phonon(self) -> Stage:
+        """Phonons by finite displacements."""
+        from matwright.screening.evidence import PhononStage
+
+        return PhononStage(potential=self.potential, thresholds=self._settings.thresholds)
+
     @property
     def potential(self) -> Potential:
         """The interatomic potential, loaded once."""
@@ -92,4 +116,8 @@ _LOADERS: Mapping[str, Callable[[StageLoader], Stage]] = {
     "predicted_elastic": StageLoader.predicted_elastic,
     "relaxation": StageLoader.relaxation,
     "hull": StageLoader.hull,
+    "equation_of_state": StageLoader.equation_of_state,
+    "elastic": StageLoader.elastic,
+    "specimen": StageLoader.specimen,
+    "phonon": StageLoader.phonon,
 }
