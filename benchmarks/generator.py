@@ -16,7 +16,6 @@ import os
 import platform
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,8 @@ import numpy as np
 import torch
 
 from matwright.api.generate import load_generator
+from matwright.evaluation.generation import is_structurally_valid
+from matwright.evaluation.populations import total_variation
 from matwright.generation.contacts import contacts
 from matwright.generation.latent import LatentGenerator
 from matwright.generation.masks import MaskRules
@@ -33,7 +34,6 @@ from matwright.materials.constraints import NO_CONSTRAINTS
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import from_cif, reduced_formula, to_pymatgen
 from matwright.physics.chemistry import counts_of, is_charge_balanced
-from matwright.physics.geometry import min_distance
 from matwright.rng import torch_generator
 from matwright.runs import provenance
 
@@ -70,7 +70,7 @@ def main() -> None:
     print(f"draws                      {tally.drawn} ({tally.incomplete} incomplete, {tally.colliding} colliding)")
     print(f"acceptance                 {tally.accepted / tally.drawn:8.3f}")
     crystals = [sample.crystal for sample in samples]
-    print(f"final validity (CDVAE)     {np.mean([is_valid(crystal) for crystal in crystals]):8.3f}")
+    print(f"final validity (CDVAE)     {np.mean([is_structurally_valid(crystal) for crystal in crystals]):8.3f}")
     groups = Counter(sample.sequence.space_group for sample in samples)
     print(f"share of space group 1     {groups[1] / len(samples):8.3f}")
     print(f"neutral (smact14)          {np.mean([is_charge_balanced(counts_of(c)) for c in crystals]):8.3f}")
@@ -97,10 +97,6 @@ def print_raw(generator: LatentGenerator, n: int, seed: int) -> None:
     valid = (found.distance >= 0.5) & (found.volume_per_atom >= 0.1)
     print(f"raw validity (CDVAE)       {valid.sum() / n:8.3f} of all draws ({len(sequences) / n:.3f} complete)")
     print(f"raw, contact rules         {found.pass_rules(trained.rules).sum() / n:8.3f}")
-
-
-def is_valid(crystal: Crystal) -> bool:
-    return min_distance(crystal) >= 0.5 and crystal.volume >= 0.1
 
 
 def unique_share(structures: list[Structure]) -> float:
@@ -137,9 +133,9 @@ def compare(crystals: list[Crystal], structures: list[Structure], groups: Counte
     new_formula = [not library[reduced_formula(crystal)] for crystal in crystals]
     print(f"new formula                {np.mean(new_formula):8.3f}")
     ours = Counter(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
-    print(f"elements, total variation  {total_variation(ours, elements):8.3f}")
+    print(f"elements, total variation  {total_variation(ours.elements(), elements.elements()):8.3f}")
     spread = Counter(int(group) for group in train["spacegroup"])
-    print(f"groups, total variation    {total_variation(groups, spread):8.3f}")
+    print(f"groups, total variation    {total_variation(groups.elements(), spread.elements()):8.3f}")
 
 
 def _composition(formula: str) -> dict[int, int]:
@@ -152,12 +148,6 @@ def _reduced(composition: dict[int, int]) -> str:
     from matwright.materials.formula import formula_text
 
     return formula_text(composition)
-
-
-def total_variation(ours: Counter[int], data: Counter[int]) -> float:
-    """Half the sum of absolute differences of two distributions, 0 (equal) to 1 (apart)."""
-    keys: Iterable[int] = ours.keys() | data.keys()
-    return 0.5 * sum(abs(ours[k] / ours.total() - data[k] / data.total()) for k in keys)
 
 
 def _matcher() -> StructureMatcher:

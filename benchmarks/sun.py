@@ -15,7 +15,6 @@ import argparse
 import csv
 import gzip
 import json
-import multiprocessing
 import os
 import platform
 import sys
@@ -28,12 +27,9 @@ from typing import Any
 import numpy as np
 
 from matwright.api.generate import load_generator
-from matwright.data.hull import Hull
 from matwright.data.known import KnownMaterials
-from matwright.data.references import load_references
 from matwright.errors import CalculationError, InputError
 from matwright.evaluation.generation import (
-    Assessed,
     FormulaKey,
     MatchSettings,
     Share,
@@ -48,15 +44,22 @@ from matwright.generation.baselines.substitution import SubstitutionTable
 from matwright.generation.interface import Generator
 from matwright.materials.crystal import Crystal
 from matwright.materials.formula import parse_formula
-from matwright.materials.interop import from_cif, primitive, reduced_formula
-from matwright.physics.thermodynamics import stability
+from matwright.materials.interop import from_cif, primitive
 from matwright.runs import provenance
+from matwright.screening.relax import RelaxationSettings
+from matwright.screening.trials import (
+    CHUNK,
+    Trial,
+    TrialSettings,
+    assessed,
+    crystal_of,
+    plain_crystal,
+    try_crystals,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 POTENTIALS = ("chgnet", "sevennet-0")
-CHUNK = 12
 MATCH = MatchSettings()
-_worker: dict[str, Any] = {}
 
 
 def main() -> int:
@@ -151,7 +154,7 @@ def _generate(
     for index, candidate in enumerate(candidates):
         if index not in have:
             crystal = _smallest(candidate.crystal)
-            line = {"kind": "candidate", "generator": name, "index": index, "crystal": _plain(crystal)}
+            line = {"kind": "candidate", "generator": name, "index": index, "crystal": plain_crystal(crystal)}
             line["structure_valid"] = is_structurally_valid(candidate.crystal)
             line["composition_valid"] = is_compositionally_valid(candidate.crystal)
             new.append(line | {"cpu_seconds": seconds})
@@ -166,18 +169,6 @@ def _smallest(crystal: Crystal) -> Crystal:
         return crystal
 
 
-def _plain(crystal: Crystal) -> dict[str, Any]:
-    return {
-        "lattice": crystal.lattice.tolist(),
-        "frac_coords": crystal.frac_coords.tolist(),
-        "numbers": crystal.numbers.tolist(),
-    }
-
-
-def _crystal(plain: dict[str, Any]) -> Crystal:
-    return Crystal(**{name: np.array(value) for name, value in plain.items()})
-
-
 def _relax(names: list[str], arguments: argparse.Namespace, lines: list[dict[str, Any]]) -> None:
     """Relax and evaluate what has no result yet; generators take turns, so that an early stop is still fair."""
     done = {(line["generator"], line["index"]) for line in lines if line["kind"] == "result"}
@@ -190,63 +181,29 @@ def _relax(names: list[str], arguments: argparse.Namespace, lines: list[dict[str
         and (line["generator"], line["index"]) not in done
     ]
     jobs.sort(key=lambda line: (line["index"] // CHUNK, line["generator"], line["index"]))
-    chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
-    if not chunks:
-        return
-    settings = {"fmax": arguments.fmax, "smax": arguments.smax, "max_steps": arguments.max_steps}
-    start = time.perf_counter()
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(arguments.workers, initializer=_start_worker, initargs=(settings,)) as pool:
-        finished = 0
-        for results in pool.imap_unordered(_work, chunks):
-            _append(arguments.out, results)
-            lines.extend(results)
-            finished += len(results)
-            elapsed = time.perf_counter() - start
-            left = elapsed / finished * (len(jobs) - finished)
-            print(f"{finished}/{len(jobs)} relaxed, {elapsed:.0f} s, about {left:.0f} s left", flush=True)
-        pool.close()
-        pool.join()
+    settings = TrialSettings(
+        potentials=POTENTIALS,
+        relaxation=RelaxationSettings(
+            fmax=arguments.fmax, smax=arguments.smax, max_steps=arguments.max_steps, max_seconds=600.0
+        ),
+        workers=arguments.workers,
+    )
+    named = [(f"{line['generator']}:{line['index']}", crystal_of(line["crystal"])) for line in jobs]
+    start, finished = time.perf_counter(), 0
+    for trials in try_crystals(named, settings):
+        results = [_result(trial) for trial in trials]
+        _append(arguments.out, results)
+        lines.extend(results)
+        finished += len(results)
+        elapsed = time.perf_counter() - start
+        left = elapsed / finished * (len(jobs) - finished)
+        print(f"{finished}/{len(jobs)} relaxed, {elapsed:.0f} s, about {left:.0f} s left", flush=True)
 
 
-def _start_worker(settings: dict[str, Any]) -> None:
-    import torch
-
-    from matwright.screening.potential import load_potential
-    from matwright.screening.relax import RelaxationSettings
-
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    _worker["potentials"] = {name: load_potential(name) for name in POTENTIALS}
-    _worker["settings"] = RelaxationSettings(**settings, max_seconds=600.0)
-
-
-def _work(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Results of one chunk: relaxed with the first potential, evaluated with the others."""
-    from matwright.screening.potential import Failure
-    from matwright.screening.relax import relax
-
-    start = time.process_time()
-    first = _worker["potentials"][POTENTIALS[0]]
-    outcomes = relax([_crystal(job["crystal"]) for job in jobs], first, settings=_worker["settings"])
-    relax_seconds = time.process_time() - start
-    results = []
-    for job, outcome in zip(jobs, outcomes, strict=True):
-        line: dict[str, Any] = {"kind": "result", "generator": job["generator"], "index": job["index"]}
-        if isinstance(outcome, Failure):
-            results.append(line | {"failure": outcome.reason})
-            continue
-        line |= {"steps": outcome.steps, "converged": outcome.converged, "crystal": _plain(outcome.crystal)}
-        energies = {POTENTIALS[0]: outcome.energy_per_atom}
-        for name in POTENTIALS[1:]:
-            (point,) = _worker["potentials"][name].evaluate([outcome.crystal])
-            if not isinstance(point, Failure):
-                energies[name] = point.energy / len(outcome.crystal)
-        results.append(line | {"energies": energies})
-    total = time.process_time() - start
-    for line in results:
-        line |= {"relax_cpu_seconds": relax_seconds / len(jobs), "cpu_seconds": total / len(jobs)}
-    return results
+def _result(trial: Trial) -> dict[str, Any]:
+    """A trial as a line of the results file."""
+    name, index = trial.key.rsplit(":", 1)
+    return {"kind": "result", "generator": name, "index": int(index), "trial": trial.to_plain()}
 
 
 def _report(
@@ -261,7 +218,7 @@ def _report(
         results = _of(lines, "result", name, arguments.n)
         summary[name] = _summary(candidates, results, comparison, known)
         _print_one(name, summary[name])
-    cpu = sum(line.get("cpu_seconds", 0.0) for line in lines)
+    cpu = sum(line.get("trial", line).get("cpu_seconds", 0.0) for line in lines)
     print(f"\nCPU time of everything in {arguments.out}: {cpu / 60:.1f} minutes")
     path = arguments.out.with_suffix(".summary.json")
     path.write_text(json.dumps(summary, indent=1), encoding="utf-8")
@@ -295,14 +252,15 @@ def _summary(
     known: _Known,
 ) -> dict[str, Any]:
     n = len(candidates)
-    crystals = [_crystal(line["crystal"]) for line in candidates]
-    items = [_assessed(line) for line in results]
+    crystals = [crystal_of(line["crystal"]) for line in candidates]
+    trials = [Trial.from_plain(line["trial"]) for line in results]
+    items = [assessed(trial) for trial in trials]
     relaxed = [item.crystal for item in items if item.crystal is not None]
     new = iter(comparison.novel(relaxed, known))
     novel = [bool(next(new)) if item.crystal is not None else False for item in items]
     unique = comparison.classes(crystals) == np.arange(n)
     rows = stable_unique_novel(items, novel, potentials=POTENTIALS, comparison=comparison)
-    steps = [line["steps"] for line in results if "steps" in line]
+    steps = [trial.steps for trial in trials if trial.crystal is not None]
     return {
         "n": n,
         "structure_valid": _share(sum(line["structure_valid"] for line in candidates), n),
@@ -310,37 +268,17 @@ def _summary(
         "unique": _share(int(unique.sum()), n),
         "novel": _share(sum(novel), n),
         "space_group_1": asdict(share_of_group_one(crystals)),
-        "failed": sum("failure" in line for line in results),
-        "converged": _share(sum(line.get("converged", False) for line in results), n),
+        "failed": sum(trial.crystal is None for trial in trials),
+        "converged": _share(sum(trial.converged for trial in trials), n),
         "mean_atoms": float(np.mean([len(crystal) for crystal in crystals])),
         "mean_steps": float(np.mean(steps)) if steps else 0.0,
-        "ms_per_crystal_step": 1e3
-        * sum(line["relax_cpu_seconds"] for line in results)
-        / max(1, sum(steps) + len(steps)),
+        "ms_per_crystal_step": 1e3 * sum(trial.relax_cpu_seconds for trial in trials) / max(1, sum(steps) + len(steps)),
         "thresholds": [asdict(row) for row in rows],
     }
 
 
 def _share(count: int, n: int) -> dict[str, int]:
     return {"count": int(count), "n": n}
-
-
-def _assessed(line: dict[str, Any]) -> Assessed:
-    if "failure" in line:
-        return Assessed(crystal=None, e_above_hull={}, known_system=False)
-    crystal, hull = _crystal(line["crystal"]), Hull.load()
-    above: dict[str, float] = {}
-    for name, energy in line["energies"].items():
-        try:
-            above[name] = stability(crystal, energy, load_references(name), hull).e_above_hull
-        except CalculationError:
-            continue
-    return Assessed(
-        crystal=crystal,
-        e_above_hull=above,
-        known_system=hull.known_system(set(crystal.numbers.tolist())),
-        known_formula=KnownMaterials.load().has_formula(reduced_formula(crystal)),
-    )
 
 
 def _print_settings(arguments: argparse.Namespace, n_known: int) -> None:

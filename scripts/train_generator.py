@@ -20,7 +20,8 @@ import torch
 from matwright.api.generate import train_generator
 from matwright.cli.progress import progress
 from matwright.generation.corpus import encode_all
-from matwright.generation.fit import EpochReport, FitConfig
+from matwright.generation.fit import FitConfig
+from matwright.generation.fit_report import EpochReport
 from matwright.generation.wyckoff import Orbit, SymmetrySequence
 from matwright.materials.interop import from_cif
 from matwright.physics.chemistry import NOBLE_GASES

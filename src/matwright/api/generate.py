@@ -18,7 +18,8 @@ from matwright.serialization import atomic_write_text
 if TYPE_CHECKING:
     from matwright.generation.checkpoint import TrainedGenerator
     from matwright.generation.decoder import DecoderConfig
-    from matwright.generation.fit import EpochReport, FitConfig
+    from matwright.generation.fit import FitConfig
+    from matwright.generation.fit_report import EpochReport
     from matwright.generation.wyckoff import SymmetrySequence
 
 SHIPPED_GENERATOR = "mp-generator"

@@ -101,6 +101,12 @@ COMMANDS = (
         resumes=True,
     ),
     Command(
+        name="evaluate",
+        summary="Measure generated crystals: validity, uniqueness, novelty, coverage of a reference, stability.",
+        example="matwright evaluate proposals --reference shipped --out evaluated",
+        resumes=True,
+    ),
+    Command(
         name="readiness",
         summary="Say what the models know of a target, how accurate they are there, and what is known nearby.",
         example='matwright readiness --target "bulk_modulus>=200 GPa" --exclude Pb,Cd,Hg',

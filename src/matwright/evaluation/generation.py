@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,16 @@ class StructureComparison:
         if formula_key(first) != formula_key(second):
             return False
         return bool(self._matcher.fit(to_pymatgen(first), to_pymatgen(second)))
+
+    def distance(self, first: Crystal, second: Crystal) -> float:
+        """Root mean square displacement over (V/n)^(1/3), no unit; infinite where the two do not match."""
+        from matwright.materials.interop import to_pymatgen
+
+        if formula_key(first) != formula_key(second):
+            return np.inf
+        matcher: Any = self._matcher  # untyped in pymatgen
+        found = matcher.get_rms_dist(to_pymatgen(first), to_pymatgen(second))
+        return np.inf if found is None else float(found[0])
 
     def classes(self, crystals: Sequence[Crystal]) -> NDArray[np.int64]:
         """(n,) index of the first crystal in the list that each one matches (its own where it is the first)."""
@@ -222,14 +232,19 @@ def _distinct(items: Sequence[Assessed], comparison: StructureComparison) -> lis
     return [item for index, item in enumerate(items) if first[index] == index]
 
 
-def share_of_group_one(crystals: Sequence[Crystal], symprec: float = 0.01) -> Share:
-    """How many crystals have no symmetry but translations (space group 1 at `symprec` Å)."""
+def space_groups(crystals: Sequence[Crystal], symprec: float = 0.01) -> NDArray[np.int64]:
+    """(n,) international numbers at `symprec` Å; 1 where no symmetry can be found."""
     from matwright.materials.symmetry import site_symmetry
 
-    count = 0
+    found = []
     for crystal in crystals:
         try:
-            count += site_symmetry(crystal, symprec).number == 1
+            found.append(site_symmetry(crystal, symprec).number)
         except CalculationError:
-            count += 1
-    return Share(count=count, n=len(crystals))
+            found.append(1)
+    return np.array(found, dtype=np.int64)
+
+
+def share_of_group_one(crystals: Sequence[Crystal], symprec: float = 0.01) -> Share:
+    """How many crystals have no symmetry but translations (space group 1 at `symprec` Å)."""
+    return Share(count=int((space_groups(crystals, symprec) == 1).sum()), n=len(crystals))

@@ -46,7 +46,7 @@ def plot_learning_curves(curves: Sequence[Curve], labels: Mapping[str, str], pat
         path: of the PNG file, replaced atomically.
     """
     names = [name for name in labels if any(name in curve.validation for curve in curves)]
-    figure = _figure(1 + len(names))
+    figure = new_figure(1 + len(names))
     first, *others = figure.axes
     for curve in curves:
         first.plot(curve.epochs, curve.train_loss, color=TRAIN_COLOUR, linewidth=1.2)
@@ -61,7 +61,7 @@ def plot_learning_curves(curves: Sequence[Curve], labels: Mapping[str, str], pat
             axis.set_yscale("log")  # a likelihood may be negative, and then the scale stays linear
         axis.grid(visible=True, which="both", alpha=0.2)
     figure.axes[-1].set_xlabel("epoch")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_panels(steps: Sequence[float], panels: Mapping[str, Sequence[float]], name: str, path: Path) -> None:
@@ -73,13 +73,13 @@ def plot_panels(steps: Sequence[float], panels: Mapping[str, Sequence[float]], n
         name: of the steps.
         path: of the PNG file, replaced atomically.
     """
-    figure = _figure(len(panels), height=1.6)
+    figure = new_figure(len(panels), height=1.6)
     for axis, (label, values) in zip(figure.axes, panels.items(), strict=True):
         axis.plot(steps, values, color=VALIDATION_COLOUR, linewidth=1.4)
         axis.set_ylabel(label)
         axis.grid(visible=True, alpha=0.2)
     figure.axes[-1].set_xlabel(name)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_parity(
@@ -102,7 +102,7 @@ def plot_parity(
     """
     known = np.flatnonzero(~np.isnan(truth))[:SHOWN]
     truth, mean, std = truth[known], mean[known], std[known]
-    figure = _figure(1, height=WIDTH)
+    figure = new_figure(1, height=WIDTH)
     axis = figure.axes[0]
     both = np.concatenate([truth, mean])
     margin = 0.03 * (float(np.ptp(both)) or 1.0)
@@ -114,7 +114,7 @@ def plot_parity(
     axis.set(xlim=ends, ylim=ends, xlabel=f"{name}, true ({unit})", ylabel=f"{name}, predicted ({unit})")
     axis.set_aspect("equal")
     axis.text(0.04, 0.96, note, transform=axis.transAxes, va="top")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 @final
@@ -148,7 +148,7 @@ def plot_calibration(curves: SpreadCurves, *, name: str, unit: str, note: str, p
         note: short text in the corner.
         path: of the PNG file, replaced atomically.
     """
-    figure = _figure(1, height=WIDTH, columns=2, shared=False)
+    figure = new_figure(1, height=WIDTH, columns=2, shared=False)
     left, right = figure.axes
     left.plot((0, 1), (0, 1), color=TRAIN_COLOUR, linewidth=1)
     left.plot(curves.shares, curves.observed, color=VALIDATION_COLOUR, linewidth=1.6, label="standard deviations")
@@ -167,7 +167,7 @@ def plot_calibration(curves: SpreadCurves, *, name: str, unit: str, note: str, p
     right.plot(ends, ends, color=TRAIN_COLOUR, linewidth=1)
     right.set(xscale="log", yscale="log", xlabel=f"σ of {name} ({unit})", ylabel=f"|error| ({unit})")
     right.legend(frameon=False, loc="lower right")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_front(
@@ -187,7 +187,7 @@ def plot_front(
         best: further errors, drawn as level lines: for instance that of the model itself.
         path: of the PNG file, replaced atomically.
     """
-    figure = _figure(1, height=3.6)
+    figure = new_figure(1, height=3.6)
     axis = figure.axes[0]
     for (name, values), colour in zip(errors.items(), (VALIDATION_COLOUR, TEST_COLOUR), strict=False):
         axis.plot(complexity, values, color=colour, marker="o", markersize=4, linewidth=1.2, label=name)
@@ -197,7 +197,7 @@ def plot_front(
     axis.set_ylim(bottom=0)
     axis.grid(visible=True, alpha=0.2)
     axis.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_search(
@@ -217,7 +217,7 @@ def plot_search(
         label: of the axis of scores.
         path: of the PNG file, replaced atomically.
     """
-    figure = _figure(2 if importances else 1, height=3.0, shared=False)
+    figure = new_figure(2 if importances else 1, height=3.0, shared=False)
     left = figure.axes[0]
     for wanted, colour, name in ((True, VALIDATION_COLOUR, "whole budget"), (False, TRAIN_COLOUR, "stopped early")):
         own = [(n, s) for n, (s, w) in enumerate(zip(scores, whole, strict=True)) if s is not None and w == wanted]
@@ -235,10 +235,11 @@ def plot_search(
         names = sorted(importances, key=lambda name: importances[name])
         figure.axes[1].barh(names, [importances[name] for name in names], color=VALIDATION_COLOUR)
         figure.axes[1].set(xlabel="share of what sets good trials apart", xlim=(0, 1))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _figure(rows: int, height: float = 2.4, columns: int = 1, *, shared: bool = True) -> Figure:
+def new_figure(rows: int, height: float = 2.4, columns: int = 1, *, shared: bool = True) -> Figure:
+    """An empty figure of rows × columns axes, `height` inches a row."""
     # heavy: behind its door; the object API draws to a file without a window or a global state
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -249,7 +250,8 @@ def _figure(rows: int, height: float = 2.4, columns: int = 1, *, shared: bool = 
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write the figure as PNG; `path` is replaced atomically."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     atomic_write_bytes(path, buffer.getvalue())

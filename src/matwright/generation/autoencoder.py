@@ -28,10 +28,12 @@ class LatentTerms:
     Attributes:
         log_prob: (n,) nats of each kind of choice, as in `sequence_log_prob`.
         kl: (n, latent) nats, KL(q(z | sequence) ‖ N(0, I)) of each dimension.
+        used: (n,) bool, False where the decoder was not told the latent; its KL does not count.
     """
 
     log_prob: dict[str, Tensor]
     kl: Tensor
+    used: Tensor
 
 
 @final
@@ -45,19 +47,59 @@ class SequenceAutoencoder(nn.Module):
         self.decoder = SequenceDecoder(decoder, vocabulary, catalogue)
         self.encoder = SequenceEncoder(encoder, vocabulary, catalogue)
 
-    def terms(self, batch: SequenceBatch, masks: SequenceMasks, noise: Tensor) -> LatentTerms:
-        """Reconstruction and KL with z = μ + σ·noise; noise (n, latent), zeros for the mean."""
+    def terms(
+        self, batch: SequenceBatch, masks: SequenceMasks, noise: Tensor, *, without: Tensor | None = None
+    ) -> LatentTerms:
+        """Reconstruction and KL with z = μ + σ·noise.
+
+        Args:
+            batch, masks: the sequences with the masks of teacher forcing.
+            noise: (n, latent), zeros for the mean.
+            without: (n,) bool, rows whose decoder is told "no latent"; None for none.
+        """
         mean, log_variance = self.encoder(batch)
         z = mean + (0.5 * log_variance).exp() * noise
         kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
-        return LatentTerms(log_prob=sequence_log_prob(self.decoder, batch, masks, z), kl=kl)
+        used = torch.ones(len(batch), dtype=torch.bool) if without is None else ~without
+        if self.decoder.no_latent is not None:
+            z = torch.where(used[:, None], z, self.decoder.no_latent)
+        return LatentTerms(log_prob=sequence_log_prob(self.decoder, batch, masks, z), kl=kl, used=used)
 
 
-def negative_bound(terms: LatentTerms, *, kl_weight: float, free_nats: float) -> Tensor:
-    """Scalar loss in nats: minus the evidence lower bound, each dimension's average KL counted from `free_nats` up.
+GEOMETRY = ("shape", "coordinate")
+"""The choices that are densities."""
 
-    Below the floor a dimension costs nothing, so that the decoder cannot push the latent out of use.
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundWeights:
+    """How the terms of the bound are weighed.
+
+    Attributes:
+        kl: weight of the KL.
+        free_nats: KL floor of each latent dimension, below which it costs nothing.
+        free_total: KL of a sequence, over all dimensions, below which it costs nothing: what the latent may hold.
+        geometry: weight of the densities where the latent is told. Digits of a coordinate are worth as many nats as a
+            formula; below 1, the latent holds chemistry and symmetry first.
     """
-    reconstruction = torch.stack(list(terms.log_prob.values())).sum(0).mean()
-    divergence = terms.kl.mean(0).clamp_min(free_nats).sum()
-    return kl_weight * divergence - reconstruction
+
+    kl: float = 1.0
+    free_nats: float = 0.0
+    free_total: float = 0.0
+    geometry: float = 1.0
+
+
+def negative_bound(terms: LatentTerms, weights: BoundWeights) -> Tensor:
+    """Scalar loss in nats: minus the weighted evidence lower bound (E24), with what the latent may hold for free.
+
+    Below its floor a dimension costs nothing, so that the decoder cannot push the latent out of use.
+    """
+    used = terms.used
+    geometry = torch.where(used, weights.geometry, 1.0)
+    parts = [value * (geometry if name in GEOMETRY else 1.0) for name, value in terms.log_prob.items()]
+    reconstruction = torch.stack(parts).sum(0).mean()
+    if not used.any():
+        return -reconstruction
+    divergence = terms.kl[used].mean(0).clamp_min(weights.free_nats).sum()
+    share = used.float().mean()
+    return weights.kl * share * (divergence - weights.free_total).clamp_min(0.0) - reconstruction

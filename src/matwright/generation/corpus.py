@@ -9,9 +9,9 @@ from typing import final
 
 from matwright.errors import InputError, MatwrightError
 from matwright.generation.catalogue import wyckoff_catalogue
-from matwright.generation.fit import SequenceData
 from matwright.generation.masks import MaskRules, trace_masks
 from matwright.generation.packing import SequencePacker, fit_scaling
+from matwright.generation.sequence_data import SequenceData
 from matwright.generation.vocabulary import Vocabulary, electronegativity_order
 from matwright.generation.wyckoff import SymmetrySequence
 from matwright.generation.wyckoff.encode import encode

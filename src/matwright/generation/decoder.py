@@ -21,6 +21,7 @@ from typing import cast, final
 import torch
 from torch import Tensor, nn
 
+from matwright.errors import InputError
 from matwright.generation.catalogue import WyckoffCatalogue
 from matwright.generation.densities import (
     COORDINATE_WIDTH,
@@ -28,6 +29,7 @@ from matwright.generation.densities import (
     bounded_width,
     circle_grid,
 )
+from matwright.generation.prior import LatentFlow
 from matwright.generation.vocabulary import Vocabulary
 
 FORBIDDEN = -1e9
@@ -52,6 +54,10 @@ class DecoderConfig:
         head_width: hidden units of the small networks in front of each choice.
         coordinate_components, shape_components: components of the mixture densities.
         dropout: share of hidden units dropped in training, 0..1.
+        latent_in_cell: whether z is told to the cell and the coordinates too, and not only through the formula.
+        optional_latent: whether the decoder also writes without a latent: a learned vector stands for "no latent".
+        prior_layers, prior_width: coupling layers and hidden units of the flow that maps u ~ N(0, I) to latents; 0
+            layers: the latent is u itself.
     """
 
     latent: int = 16
@@ -64,6 +70,10 @@ class DecoderConfig:
     coordinate_components: int = 24
     shape_components: int = 12
     dropout: float = 0.25
+    latent_in_cell: bool = False
+    optional_latent: bool = False
+    prior_layers: int = 0
+    prior_width: int = 128
 
 
 def waves(coords: Tensor) -> Tensor:
@@ -89,6 +99,7 @@ class SequenceDecoder(nn.Module):
         super().__init__()
         self.config, self.vocabulary, self.catalogue = config, vocabulary, catalogue
         c, drop, head = config, config.dropout, config.head_width
+        cell_width = CELL_WIDTH + (c.latent if c.latent_in_cell else 0)
         features = torch.from_numpy(vocabulary.features())
         self.register_buffer("element_features", features, persistent=False)
         self.register_buffer("position_features", _by_index(catalogue, catalogue.features), persistent=False)
@@ -113,12 +124,12 @@ class SequenceDecoder(nn.Module):
         self.group_head = _head(context + 32, head, 231, drop)
         self.structure_context = _head(context + 32 + GROUP_WIDTH, head, CONTEXT_WIDTH, drop)
         self.structure_start = nn.Linear(CONTEXT_WIDTH + c.latent, 2 * c.structure_width)
-        structure_in = 2 * c.element_width + c.position_width + 64 + CELL_WIDTH
+        structure_in = 2 * c.element_width + c.position_width + 64 + cell_width
         self.structure_memory = nn.LSTM(structure_in, c.structure_width, batch_first=True)
         self.letter_query = _head(c.structure_width, head, c.position_width, drop)
         self.position_bias = nn.Embedding(catalogue.n_positions, 1)
-        self.shape_head = _head(c.structure_width + CELL_WIDTH, head, 13 * c.shape_components, drop)
-        self.frame = nn.Sequential(nn.Linear(c.structure_width + CELL_WIDTH + 6, head), nn.SiLU(), nn.Dropout(drop))
+        self.shape_head = _head(c.structure_width + cell_width, head, 13 * c.shape_components, drop)
+        self.frame = nn.Sequential(nn.Linear(c.structure_width + cell_width + 6, head), nn.SiLU(), nn.Dropout(drop))
         self.geometry_start = nn.Linear(head, 2 * c.geometry_width)
         geometry_in = 2 * (c.element_width + c.position_width) + 6 * N_WAVES + head
         self.geometry_memory = nn.LSTM(geometry_in, c.geometry_width, batch_first=True)
@@ -129,12 +140,30 @@ class SequenceDecoder(nn.Module):
             _head(head + 2 * N_WAVES * axis, head, 3 * c.coordinate_components, 0.0) for axis in range(3)
         )
         self.drop = nn.Dropout(drop)
+        self.no_latent = nn.Parameter(torch.zeros(c.latent)) if c.optional_latent else None
+        self.prior = LatentFlow(c.latent, layers=c.prior_layers, width=c.prior_width)
         self._initialise()
 
     def _initialise(self) -> None:
         for embedding in (self.element_own, self.position_own, self.site_embedding, self.group_embedding):
             nn.init.normal_(embedding.weight, std=0.1)
         nn.init.zeros_(self.position_bias.weight)
+
+    # The latent ---------------------------------------------------------------------------------------------------
+
+    def draw_latents(self, n: int, generator: torch.Generator) -> Tensor:
+        """(n, latent) latents of the prior: u ~ N(0, I) through the flow."""
+        return self.prior.to_latent(torch.randn(n, self.config.latent, generator=generator))
+
+    def without_latent(self, n: int, _: torch.Generator) -> Tensor:
+        """(n, latent) copies of the vector that stands for "no latent".
+
+        Raises:
+            InputError: the decoder has not learned to write without a latent.
+        """
+        if self.no_latent is None:
+            raise InputError("this generator has not learned to write without a latent")
+        return self.no_latent.expand(n, -1)
 
     # Tables that do not depend on the sequence -------------------------------------------------------------------
 
@@ -198,10 +227,11 @@ class SequenceDecoder(nn.Module):
     # Act 3: the positions ----------------------------------------------------------------------------------------
 
     def cell_context(self, context: Tensor, units: Tensor, group: Tensor) -> Tensor:
-        """(n, CELL_WIDTH) what every later step is told about the formula and the space group."""
+        """(n, CELL_WIDTH or more) what every later step is told: formula, space group and, where configured, latent."""
         symmetry = self.group_embedding(group)
         known = self.structure_context(torch.cat([context, self.count_embedding(units), symmetry], dim=-1))
-        return torch.cat([known, symmetry], dim=-1)
+        latent = [context[:, self.config.formula_width :]] if self.config.latent_in_cell else []
+        return torch.cat([known, symmetry, *latent], dim=-1)
 
     def start_structure(self, cell: Tensor, z: Tensor) -> MemoryState:
         """State of the structure memory before the first step."""
@@ -211,7 +241,7 @@ class SequenceDecoder(nn.Module):
     def structure_input(
         self, element: Tensor, position: Tensor, upcoming: Tensor, remaining: Tensor, total: Tensor
     ) -> Tensor:
-        """(…, structure_in − CELL_WIDTH) what the memory reads at one step, without the cell context.
+        """(…, structure_in − width of the cell context) what the memory reads at one step, without the cell context.
 
         Args:
             element, position: the orbit placed last, embedded.

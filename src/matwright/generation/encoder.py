@@ -1,4 +1,4 @@
-"""The recognition network q(z | sequence): a set network over the orbits of a sequence."""
+"""The recognition network q(z | sequence): a set network over the orbits, with an LSTM over their order if wanted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from matwright.generation.decoder import N_WAVES, waves
 from matwright.generation.sequence_batch import SequenceBatch
 from matwright.generation.vocabulary import Vocabulary
 
+START_LOG_VARIANCE = -1.5
+"""Log variance at which latents that are to hold the crystal start."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,15 +25,22 @@ class EncoderConfig:
     Attributes:
         latent: dimensions of z.
         width: hidden units.
+        memory: hidden units, each way, of an LSTM that reads the orbits in order beside the set network, together with
+            the formula element by element; 0: none.
     """
 
     latent: int = 16
     width: int = 160
+    memory: int = 0
 
 
 @final
 class SequenceEncoder(nn.Module):
-    """Mean and log variance of z: every orbit is embedded, the atoms average, space group and cell shape join."""
+    """Mean and log variance of z.
+
+    Every orbit is embedded, the atoms average, space group and cell shape join; with `memory`, the order of the orbits
+    and the counts of the formula are read as well, so that z can hold the whole crystal.
+    """
 
     def __init__(self, config: EncoderConfig, vocabulary: Vocabulary, catalogue: WyckoffCatalogue) -> None:
         super().__init__()
@@ -43,7 +53,22 @@ class SequenceEncoder(nn.Module):
         self.orbit = nn.Sequential(
             nn.Linear(48 + 32 + 6 * N_WAVES + 1, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
         )
-        self.out = nn.Sequential(nn.Linear(2 * width + 48 + 7, width), nn.SiLU(), nn.Linear(width, 2 * config.latent))
+        summary = 2 * width + 48 + 7
+        if config.memory:
+            self.counts = nn.Embedding(vocabulary.max_atoms + 1, 32)
+            self.pair = nn.Sequential(nn.Linear(48 + 32, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+            self.memory = nn.LSTM(width, config.memory, batch_first=True, bidirectional=True)
+            summary += width + 2 * config.memory
+        self.out = nn.Sequential(nn.Linear(summary, width), nn.SiLU(), nn.Linear(width, 2 * config.latent))
+        if config.memory:
+            self._speak_up()
+
+    def _speak_up(self) -> None:
+        """Start with latents that stand out of their noise: a decoder that hears nothing learns to do without them."""
+        last = cast(nn.Linear, self.out[-1])
+        with torch.no_grad():
+            last.weight[: self.config.latent] *= 4
+            last.bias[self.config.latent :] = START_LOG_VARIANCE
 
     def forward(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """Mean and log variance of z, (n, latent) each."""
@@ -56,6 +81,19 @@ class SequenceEncoder(nn.Module):
         mean = (orbits * share[..., None]).sum(1)
         largest = orbits.masked_fill(~batch.orbit_mask[..., None], -1e9).amax(1)
         cell = torch.cat([batch.shape.clamp(-5, 5), batch.n_atoms[:, None] / 10], dim=-1)
-        out = self.out(torch.cat([mean, largest, self.groups(batch.group), cell], dim=-1))
-        mu, log_variance = out.chunk(2, dim=-1)
+        summary = [mean, largest, self.groups(batch.group), cell]
+        if self.config.memory:
+            summary += [self._formula(batch), self._in_order(orbits, batch.length)]
+        mu, log_variance = self.out(torch.cat(summary, dim=-1)).chunk(2, dim=-1)
         return cast(Tensor, mu), cast(Tensor, log_variance.clamp(-8, 2))
+
+    def _formula(self, batch: SequenceBatch) -> Tensor:
+        """(n, width) sum over the elements of the formula, each with its count."""
+        pairs = self.pair(torch.cat([self.elements(batch.elements), self.counts(batch.counts)], dim=-1))
+        return cast(Tensor, (pairs * (batch.counts > 0)[..., None]).sum(1))
+
+    def _in_order(self, orbits: Tensor, length: Tensor) -> Tensor:
+        """(n, 2 · memory) final states of the two directions over the real orbits."""
+        packed = nn.utils.rnn.pack_padded_sequence(orbits, length, batch_first=True, enforce_sorted=False)
+        _, (hidden, _) = self.memory(packed)
+        return cast(Tensor, hidden.transpose(0, 1).flatten(1))

@@ -1,19 +1,26 @@
-"""Training of the sequence autoencoder: buckets of equal length, averaged weights, a time or epoch budget."""
+"""Training of the sequence autoencoder: buckets of equal length, averaged weights, a budget, states to resume from."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from matwright.generation.autoencoder import ACTIVE_NATS, SequenceAutoencoder, negative_bound
-from matwright.generation.masks import SequenceMasks
-from matwright.generation.sequence_batch import SequenceBatch
+from matwright.generation.autoencoder import BoundWeights, SequenceAutoencoder, negative_bound
+from matwright.generation.decoder import SequenceDecoder
+from matwright.generation.fit_report import EpochReport, evaluate
+from matwright.generation.jitter import element_masks, swap_elements
+from matwright.generation.masks import MaskRules
+from matwright.generation.rebuild import RebuildRates
+from matwright.generation.sequence_data import SequenceData
+from matwright.materials.constraints import Constraints
+from matwright.training.state import load_state, pack_optimiser, save_state, unpack_optimiser
 
 
 @final
@@ -27,9 +34,11 @@ class FitConfig:
         batch_size: sequences a step.
         learning_rate: peak of the schedule (warm-up, then cosine to zero).
         weight_decay: of AdamW.
-        free_nats: KL floor of each latent dimension.
+        free_nats, free_total, geometry_weight: see `autoencoder.BoundWeights`.
         kl_warmup: share of the training over which the KL weight rises from 0 to 1.
         averaging: decay of the running average of the weights, per step.
+        without_latent: share of the sequences that the decoder learns to write without a latent.
+        swapped: share of the others whose elements are swapped for neighbours (see `jitter`).
         seed: of initialisation, order, dropout and latent noise.
     """
 
@@ -41,50 +50,51 @@ class FitConfig:
     free_nats: float = 0.35
     kl_warmup: float = 0.1
     averaging: float = 0.998
+    free_total: float = 0.0
+    geometry_weight: float = 1.0
+    without_latent: float = 0.0
+    swapped: float = 0.0
     seed: int = 0
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceData:
-    """Packed sequences with the masks of teacher forcing."""
+class _Training:
+    """The state of a training: model, averaged model, optimiser, and how far it is."""
 
-    batch: SequenceBatch
-    masks: SequenceMasks
-
-    def __len__(self) -> int:
-        return len(self.batch)
-
-    def select(self, index: Tensor) -> SequenceData:
-        """The rows of `index`, orbits cut to the longest."""
-        batch = self.batch.select(index)
-        masks = {f.name: getattr(self.masks, f.name)[index] for f in fields(self.masks)}
-        masks["letters"] = masks["letters"][:, : batch.letters.shape[1]]
-        return SequenceData(batch=batch, masks=SequenceMasks(**masks))
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochReport:
-    """One epoch: nats per sequence unless said.
-
-    Attributes:
-        epoch, seconds: how far and how long.
-        train_loss: running loss of the epoch.
-        valid: log-probability of each kind of choice on held-out sequences, with the KL under "kl".
-        active_units: latent dimensions with an average KL above `ACTIVE_NATS` on held-out sequences.
-    """
-
-    epoch: int
-    seconds: float
-    train_loss: float
-    valid: dict[str, float] = field(default_factory=dict)
-    active_units: int = 0
+    def __init__(self, model: SequenceAutoencoder, config: FitConfig) -> None:
+        self.model = model
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.average = torch.optim.swa_utils.AveragedModel(model, avg_fn=_running_average(config.averaging))
+        self.epoch, self.steps, self.seconds = 0, 0, 0.0
 
     @property
-    def bound(self) -> float:
-        """Evidence lower bound of the held-out sequences."""
-        return sum(value for name, value in self.valid.items() if name != "kl") - self.valid["kl"]
+    def averaged(self) -> SequenceAutoencoder:
+        """The model with averaged weights."""
+        return cast(SequenceAutoencoder, self.average.module)
+
+    def save(self, path: Path) -> None:
+        """Write everything that a resumed training needs."""
+        parts: Mapping[str, Mapping[str, Tensor]] = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": pack_optimiser(self.optimiser),
+        }
+        tensors = {f"{part}:{name}": value for part, found in parts.items() for name, value in found.items()}
+        save_state(path, tensors, {"epoch": self.epoch, "steps": self.steps, "seconds": self.seconds})
+
+    def load(self, path: Path) -> None:
+        """Go back to what `save` wrote."""
+        tensors, position = load_state(path)
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimiser": {}}
+        for key, value in tensors.items():
+            part, name = key.split(":", 1)
+            parts[part][name] = value
+        self.model.load_state_dict(parts["model"])
+        self.average.load_state_dict(parts["average"])
+        unpack_optimiser(self.optimiser, parts["optimiser"])
+        self.epoch, self.steps, self.seconds = position["epoch"], position["steps"], position["seconds"]
 
 
 def fit_autoencoder(
@@ -94,47 +104,56 @@ def fit_autoencoder(
     config: FitConfig,
     *,
     on_epoch: Callable[[EpochReport], None],
+    rebuild: Callable[[SequenceAutoencoder], RebuildRates] | None = None,
+    state: Path | None = None,
 ) -> None:
     """Train in place; the model ends with the averaged weights.
 
-    Dropout and latent noise draw from torch's global stream, which is seeded here and given back as it was.
+    Dropout and latent noise draw from torch's global stream, which is seeded for each epoch and given back as it was.
+
+    Args:
+        model, train, valid, config: what is trained, on what, and how.
+        on_epoch: told after each epoch.
+        rebuild: measures after each epoch how many crystals come back from their latent; None: not measured.
+        state: file of the training's state, written after each epoch; a training whose file exists goes on from there.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        _fit(model, train, valid, config, on_epoch)
-
-
-def _fit(
-    model: SequenceAutoencoder,
-    train: SequenceData,
-    valid: SequenceData,
-    config: FitConfig,
-    on_epoch: Callable[[EpochReport], None],
-) -> None:
-    rng = np.random.default_rng(config.seed)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    average = torch.optim.swa_utils.AveragedModel(model, avg_fn=_running_average(config.averaging))
-    start, steps = time.monotonic(), 0
-    total = config.epochs * -(-len(train) // config.batch_size)
-    for epoch in range(config.epochs):
-        model.train()
-        losses = []
-        for index in length_buckets(train.batch.length.numpy(), config.batch_size, rng):
-            spent = (time.monotonic() - start) / (60 * config.minutes)
-            progress = max(steps / total, spent)
-            if progress >= 1:
+        training = _Training(model, config)
+        if state is not None and state.is_file():
+            training.load(state)
+        while training.epoch < config.epochs:
+            loss = _epoch(training, train, config)
+            if loss is None:
                 break
-            _set_rate(optimiser, config.learning_rate, progress, steps)
-            losses.append(_step(model, optimiser, train.select(torch.from_numpy(index)), config, progress))
-            average.update_parameters(model)
-            steps += 1
-        if not losses:
+            report = evaluate(training.averaged, valid)
+            rates = rebuild(training.averaged) if rebuild is not None else None
+            if state is not None:
+                training.save(state)
+            on_epoch(replace(report, epoch=training.epoch, seconds=training.seconds, train_loss=loss, rebuilt=rates))
+        model.load_state_dict(training.averaged.state_dict())
+        model.eval()
+
+
+def _epoch(training: _Training, train: SequenceData, config: FitConfig) -> float | None:
+    """One pass over the data; its mean loss, None when the budget was used up before it began."""
+    seed = int(np.random.SeedSequence([config.seed, training.epoch]).generate_state(1)[0])
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    training.model.train()
+    begun, before, losses = time.monotonic(), training.seconds, []
+    total = config.epochs * -(-len(train) // config.batch_size)
+    for index in length_buckets(train.batch.length.numpy(), config.batch_size, rng):
+        training.seconds = before + time.monotonic() - begun
+        progress = max(training.steps / total, training.seconds / (60 * config.minutes))
+        if progress >= 1:
             break
-        report = evaluate(cast(SequenceAutoencoder, average.module), valid)
-        seconds, loss = time.monotonic() - start, float(np.mean(losses))
-        on_epoch(replace(report, epoch=epoch + 1, seconds=seconds, train_loss=loss))
-    model.load_state_dict(average.module.state_dict())
-    model.eval()
+        _set_rate(training.optimiser, config.learning_rate, progress, training.steps)
+        losses.append(_step(training, train.select(torch.from_numpy(index)), config, progress))
+        training.average.update_parameters(training.model)
+        training.steps += 1
+    training.epoch += 1
+    return float(np.mean(losses)) if losses else None
 
 
 def _running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
@@ -147,22 +166,36 @@ def _running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], T
     return update
 
 
-def _step(
-    model: SequenceAutoencoder,
-    optimiser: torch.optim.Optimizer,
-    data: SequenceData,
-    config: FitConfig,
-    progress: float,
-) -> float:
+def _step(training: _Training, data: SequenceData, config: FitConfig, progress: float) -> float:
+    model, optimiser = training.model, training.optimiser
     noise = torch.randn(len(data), model.decoder.config.latent)
-    weight = min(1.0, progress / config.kl_warmup) if config.kl_warmup > 0 else 1.0
-    terms = model.terms(data.batch, data.masks, noise)
-    loss = negative_bound(terms, kl_weight=weight, free_nats=config.free_nats)
+    weights = BoundWeights(
+        kl=min(1.0, progress / config.kl_warmup) if config.kl_warmup > 0 else 1.0,
+        free_nats=config.free_nats,
+        free_total=config.free_total,
+        geometry=config.geometry_weight,
+    )
+    without = torch.rand(len(data)) < config.without_latent if config.without_latent > 0 else None
+    if config.swapped > 0:
+        data = _swapped(data, without, config.swapped, model.decoder)
+    loss = negative_bound(model.terms(data.batch, data.masks, noise, without=without), weights)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
     optimiser.step()
     return float(loss.detach())
+
+
+def _swapped(data: SequenceData, without: Tensor | None, share: float, decoder: SequenceDecoder) -> SequenceData:
+    """The data with elements swapped in a share of the rows; rows without a latent keep theirs."""
+    rows = torch.rand(len(data)) < share
+    if without is not None:
+        rows &= ~without
+    vocabulary = decoder.vocabulary
+    batch = swap_elements(data.batch, rows, len(vocabulary))
+    limits = Constraints(n_atoms=(1, vocabulary.max_atoms), n_elements=(1, vocabulary.max_elements))
+    elements = element_masks(batch, MaskRules(vocabulary, decoder.catalogue, limits))
+    return SequenceData(batch=batch, masks=replace(data.masks, elements=elements))
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, peak: float, progress: float, steps: int) -> None:
@@ -180,24 +213,3 @@ def length_buckets(
     blocks = [order[i : i + size] for i in range(0, len(order), size)]
     for place in rng.permutation(len(blocks)):
         yield blocks[place]
-
-
-@torch.no_grad()
-def evaluate(model: SequenceAutoencoder, data: SequenceData, *, seed: int = 0, batch_size: int = 512) -> EpochReport:
-    """Held-out log-probabilities with one latent sample a sequence, KL and active units."""
-    training = model.training
-    model.eval()
-    generator = torch.Generator().manual_seed(seed)
-    sums: dict[str, float] = {}
-    kl = torch.zeros(model.decoder.config.latent)
-    for index in torch.arange(len(data)).split(batch_size):
-        part = data.select(index)
-        noise = torch.randn(len(part), model.decoder.config.latent, generator=generator)
-        terms = model.terms(part.batch, part.masks, noise)
-        for name, value in terms.log_prob.items():
-            sums[name] = sums.get(name, 0.0) + float(value.sum())
-        kl += terms.kl.sum(0)
-    model.train(training)
-    valid = {name: value / len(data) for name, value in sums.items()} | {"kl": float(kl.sum()) / len(data)}
-    active = int((kl / len(data) > ACTIVE_NATS).sum())
-    return EpochReport(epoch=0, seconds=0.0, train_loss=0.0, valid=valid, active_units=active)

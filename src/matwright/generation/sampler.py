@@ -6,6 +6,7 @@ choices as tensors together with the log-probabilities they were drawn with.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -19,6 +20,9 @@ from matwright.generation.formulas import GROUP_OVERSAMPLING, Cells, Formulas, d
 from matwright.generation.masks import MaskRules
 from matwright.generation.sequence_batch import SequenceBatch
 from matwright.generation.skeletons import Skeletons, draw_skeletons
+
+Latents = Callable[[int, torch.Generator], Tensor]
+"""A source of latents: the number wanted and the random stream give (n, latent)."""
 
 
 @final
@@ -36,6 +40,10 @@ class Temperatures:
     structure: float = 1.0
     coordinate: float = 1.0
     shape: float = 1.0
+
+
+LIKELIEST = Temperatures(formula=1e-4, structure=1e-4, coordinate=1e-4, shape=1e-4)
+"""Greedy decoding: the likeliest choice at every step, the mean of the heaviest component."""
 
 
 @final
@@ -66,13 +74,14 @@ def sample_sequences(
     temperatures: Temperatures,
     generator: torch.Generator,
     room: Room | None = None,
+    latents: Latents | None = None,
 ) -> Rollout:
-    """Draw n sequences with latents from the prior; incomplete ones are marked, not drawn again.
+    """Draw n sequences with latents from the prior or from `latents`; incomplete ones are marked, not drawn again.
 
     With `room`, coordinates that collide are drawn again; without, the decoder's own distribution is sampled.
     """
     drawn = n * GROUP_OVERSAMPLING if rules.restricts_groups else n
-    z = torch.randn(drawn, decoder.config.latent, generator=generator)
+    z = (latents or decoder.draw_latents)(drawn, generator)
     formula = draw_formulas(decoder, rules, z, temperatures.formula, generator)
     formula, cells = draw_cells(
         decoder,

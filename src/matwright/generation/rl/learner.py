@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from matwright.generation.fit import SequenceData
 from matwright.generation.masks import trace_masks
 from matwright.generation.rl.archive import Archive
 from matwright.generation.rl.diversity import Buckets, Keys, bucket_keys
@@ -19,6 +18,7 @@ from matwright.generation.rl.policy import Episodes, Policy, divergence, surpris
 from matwright.generation.rl.scoring import Scored, Scorer, archived
 from matwright.generation.rl.settings import LearningConfig
 from matwright.generation.sampler import Rollout
+from matwright.generation.sequence_data import SequenceData
 from matwright.rng import torch_generator
 
 

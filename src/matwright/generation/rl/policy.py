@@ -19,11 +19,11 @@ from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.clearance import ClearanceRule
 from matwright.generation.coordinates import Room
 from matwright.generation.decoder import SequenceDecoder
-from matwright.generation.fit import SequenceData
 from matwright.generation.likelihood import sequence_log_prob
 from matwright.generation.masks import MaskRules, trace_masks
 from matwright.generation.sampler import Rollout, sample_sequences
 from matwright.generation.sequence_batch import SequenceBatch
+from matwright.generation.sequence_data import SequenceData
 from matwright.materials.constraints import Constraints
 
 KINDS = ("element", "count", "units", "group", "letter", "shape")

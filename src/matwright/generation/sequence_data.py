@@ -1,0 +1,30 @@
+"""Training data as tensors: packed sequences with the masks that stood open while they would be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import final
+
+from torch import Tensor
+
+from matwright.generation.masks import SequenceMasks
+from matwright.generation.sequence_batch import SequenceBatch
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceData:
+    """Packed sequences with the masks of teacher forcing."""
+
+    batch: SequenceBatch
+    masks: SequenceMasks
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def select(self, index: Tensor) -> SequenceData:
+        """The rows of `index`, orbits cut to the longest."""
+        batch = self.batch.select(index)
+        masks = {f.name: getattr(self.masks, f.name)[index] for f in fields(self.masks)}
+        masks["letters"] = masks["letters"][:, : batch.letters.shape[1]]
+        return SequenceData(batch=batch, masks=SequenceMasks(**masks))
