@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tasks import TASKS, classical, ours
+from tasks.ours import NETWORK
 from tasks.scores import fold_scores, keep, keep_predictions, kept, print_summary, summary
 from tasks.table import TaskTable, folds
 
@@ -32,7 +33,7 @@ from matwright.training.compute import fast_mode
 
 MODELS = (*(str(kind) for kind in ClassicalKind), "gem_ppm")
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
-Predict = Callable[[Fold, int], NDArray[np.float64]]
+Predict = Callable[[Fold, int], dict[str, NDArray[np.float64]]]
 
 
 def main() -> None:
@@ -69,28 +70,34 @@ def run_task(name: str, arguments: argparse.Namespace, out: Path | None) -> None
         print(f"  ({table.note})")
     for model in arguments.models.split(","):
         if model not in done:
-            done[model], predicted = cross_validated(table, split, predictor(model, table, arguments, out))
-            done[model]["commit"] = _commit()
+            results, predicted = cross_validated(table, split, predictor(model, table, arguments, out))
+            done |= {name: {**found, "commit": _commit()} for name, found in results.items()}
             keep(out, key, done)
-            keep_predictions(out, {"truth": table.values, "fold": fold_of_row(len(table), split), model: predicted})
-        print_summary(table, model, done[model]["summary"], done[model]["cpu_seconds"])
+            keep_predictions(out, {"truth": table.values, "fold": fold_of_row(len(table), split), **predicted})
+        for name in (model, NETWORK) if model == "gem_ppm" and NETWORK in done else (model,):
+            print_summary(table, name, done[name]["summary"], done[name]["cpu_seconds"])
 
 
 def cross_validated(
     table: TaskTable, split: list[Fold], predict: Predict
-) -> tuple[dict[str, Any], NDArray[np.float64]]:
-    """Scores of every fold, their summary and the CPU seconds; and (n, n_targets) predictions of the rows tested."""
-    start, scores = time.process_time(), []
-    predicted = np.full(table.values.shape, np.nan)
+) -> tuple[dict[str, dict[str, Any]], dict[str, NDArray[np.float64]]]:
+    """By model: scores of every fold, their summary and the CPU seconds; and (n, n_targets) predictions of all rows."""
+    start = time.process_time()
+    scores: dict[str, list[list[dict[str, float]]]] = {}
+    predicted: dict[str, NDArray[np.float64]] = {}
     for number, (train, test) in enumerate(split):
-        predicted[test] = predict((train, test), number)
-        scores.append(fold_scores(table.values[test], predicted[test], table.bounds[test]))
-        means = ", ".join(
-            f"{target.name} {row['mae']:.4g}" for target, row in zip(table.targets, scores[-1], strict=True)
-        )
-        print(f"  fold {number + 1}: {means}", flush=True)
-    found = {"summary": summary(table, scores), "folds": scores, "cpu_seconds": time.process_time() - start}
-    return found, predicted
+        for name, found in predict((train, test), number).items():
+            predicted.setdefault(name, np.full(table.values.shape, np.nan))[test] = found
+            scores.setdefault(name, []).append(fold_scores(table.values[test], found, table.bounds[test]))
+            means = ", ".join(
+                f"{target.name} {row['mae']:.4g}" for target, row in zip(table.targets, scores[name][-1], strict=True)
+            )
+            print(f"  fold {number + 1}, {name}: {means}", flush=True)
+    seconds = time.process_time() - start
+    results = {
+        name: {"summary": summary(table, rows), "folds": rows, "cpu_seconds": seconds} for name, rows in scores.items()
+    }
+    return results, predicted
 
 
 def fold_of_row(rows: int, split: list[Fold]) -> NDArray[np.int64]:
@@ -113,7 +120,9 @@ def predictor(model: str, table: TaskTable, arguments: argparse.Namespace, out: 
     cache = None if out is None or arguments.quick else out.with_suffix(".magpie.npz")
     features = classical.flat_features(table, cache)
     trees = 20 if arguments.quick else TREES
-    return lambda fold, _: classical.predict_fold(table, features, *fold, kind, seed=arguments.seed, trees=trees)
+    return lambda fold, _: {
+        model: classical.predict_fold(table, features, *fold, kind, seed=arguments.seed, trees=trees)
+    }
 
 
 def _changed(recipe: ours.Recipe) -> dict[str, Any]:

@@ -20,6 +20,9 @@ from matwright.training.settings import FitSettings
 from tasks.table import TaskTable
 
 
+NETWORK = "network alone"
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -29,22 +32,28 @@ class Recipe:
         settings: of the fit.
         members: of the ensemble.
         model: fields of `GemPpmConfig` that differ from its defaults.
+        forest: whether a forest stands beside the ensemble (`models.blend`); each member then leaves out a tenth of the
+            groups, on which the weight of the forest is found.
     """
 
     settings: FitSettings
     members: int
     model: Mapping[str, Any] = field(default_factory=dict)
+    forest: bool = True
 
 
 def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
-    """The shared defaults: small tables train longer an epoch in small batches, crystals keep their own encoder."""
-    compositions = sum(isinstance(structure, Composition) for structure in table.structures)
+    """The shared defaults: small batches and more members for small tables, small networks for compositions."""
+    compositions = all(isinstance(structure, Composition) for structure in table.structures)
     few = len(table) < 1000
-    steps = 40 if quick else 2400 if few else 6000
+    steps = 40 if quick else 1500 if few else 2500 if compositions else 6000
     batch = 32 if few else 64
     epochs = max(2, round(steps * batch / (0.8 * len(table))))
-    model = {"composition": True, "dropout": 0.1, "layers": 2 if compositions == len(table) else 3}
-    return Recipe(settings=FitSettings(epochs=epochs, batch_size=batch), members=1 if quick else 3, model=model)
+    sizes = {"layers": 1, "angular_order": 0} if compositions else {"layers": 3}
+    model = {"composition": True, "dropout": 0.1, **sizes}
+    return Recipe(
+        settings=FitSettings(epochs=epochs, batch_size=batch), members=1 if quick else 4 if few else 3, model=model
+    )
 
 
 def build_store(table: TaskTable, settings: Any = None) -> GraphStore:
@@ -89,8 +98,14 @@ def predict_fold(
     *,
     seed: int,
     fusion: FusionMode = FusionMode.UNIFIED,
-) -> NDArray[np.float64]:
-    """(n_test, n_targets) predictions, in units, of an ensemble trained on `train`."""
+) -> dict[str, NDArray[np.float64]]:
+    """Name of the model → (n_test, n_targets) predictions, in units, of an ensemble trained on `train`.
+
+    With a forest there are two: "gem_ppm", both together, and what the networks say without it.
+    """
+    from matwright.models.blend import PARTS, learn_shares, parts_of
+    from matwright.models.flat import FlatLayout
+
     config = GemPpmConfig(
         heads=tuple(HeadConfig(name=target.name, kind=HeadKind.POINT) for target in table.targets),
         conditions=table.schema,
@@ -99,11 +114,33 @@ def predict_fold(
         graph=store.settings,
         **recipe.model,
     )
-    members = [
-        _member(table, store, config, recipe.settings, train, test, 1000 * seed + index)
-        for index in range(recipe.members)
+    known = train[np.isfinite(store.targets[train]).any(axis=1)]
+    _, groups = np.unique(np.array(table.groups)[known], return_inverse=True)
+    parts = parts_of(groups, seed) if recipe.forest else np.full(len(known), -1)
+    unseen = np.full((len(known), len(table.targets)), np.nan)
+    members = []
+    for index in range(recipe.members):
+        own = parts == index % PARTS
+        asked = np.concatenate([test, known[own]])
+        found = _member(table, store, config, recipe.settings, known[~own], asked, 1000 * seed + index)
+        members.append(found[: len(test)])
+        unseen[own] = found[len(test) :]
+    mean: NDArray[np.float64] = np.mean(members, axis=0)
+    if not recipe.forest:
+        return {"gem_ppm": in_units(table, mean)}
+    layout = FlatLayout.of(table.schema if config.fuses else None, store, known)
+    features, asked = layout.rows(store, known), layout.rows(store, test)
+    shares = learn_shares(layout, features, store.targets[known], unseen, parts, _specs(table), seed=seed).shares
+    print("  weights of the forest:", {name: round(share.weight, 2) for name, share in shares.items()}, flush=True)
+    blended = [
+        (1 - shares[name].weight) * column + shares[name].weight * shares[name].forest.predict(asked)
+        for name, column in zip([target.name for target in table.targets], mean.T, strict=True)
     ]
-    return in_units(table, np.mean(members, axis=0))
+    return {"gem_ppm": in_units(table, np.stack(blended, axis=1)), NETWORK: in_units(table, mean)}
+
+
+def _specs(table: TaskTable) -> tuple[PropertySpec, ...]:
+    return tuple(PropertySpec(name=target.name, unit=target.unit) for target in table.targets)
 
 
 def _member(
@@ -112,10 +149,10 @@ def _member(
     config: GemPpmConfig,
     settings: FitSettings,
     train: NDArray[np.int64],
-    test: NDArray[np.int64],
+    asked: NDArray[np.int64],
     seed: int,
 ) -> NDArray[np.float64]:
-    """(n_test, n_targets) predictions of one member, as learned."""
+    """(n_asked, n_targets) predictions, as learned, of one member trained on `train`."""
     import torch
 
     from matwright.models.gem_ppm import GemPpm
@@ -123,19 +160,16 @@ def _member(
     from matwright.training.compute import fast_mode
     from matwright.training.fit import FitData, fit
 
-    specs = tuple(
-        PropertySpec(name=target.name, unit=target.unit, intensive=not target.extensive) for target in table.targets
-    )
-    known = train[np.isfinite(store.targets[train]).any(axis=1)]
-    scale = TargetScale.fit(store.targets[known], store.atom_counts[known], specs)
+    specs = _specs(table)
+    scale = TargetScale.fit(store.targets[train], store.atom_counts[train], specs)
     with fast_mode(), torch.random.fork_rng(), tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(seed)
         model = ScaledModel(GemPpm(config), specs, scale)
-        model.measure(store, known)
-        data = FitData(source=store, train=known, validation=known[:0])
+        model.measure(store, train)
+        data = FitData(source=store, train=train, validation=train[:0])
         fit(model, data, replace(settings, save_seconds=1e9), folder=Path(folder), seed=seed)
         found = []
-        for start in range(0, len(test), 256):
-            prediction = model.predict(store.batch(test[start : start + 256]))
+        for start in range(0, len(asked), 256):
+            prediction = model.predict(store.batch(asked[start : start + 256]))
             found.append(np.stack([prediction.properties[spec.name].mean for spec in specs], axis=1))
     return np.concatenate(found)

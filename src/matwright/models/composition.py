@@ -27,6 +27,22 @@ def element_fractions(batch: GraphBatch, n_elements: int) -> Tensor:
     return fractions / fractions.sum(dim=1, keepdim=True)
 
 
+def composition_statistics(batch: GraphBatch, table: Tensor) -> Tensor:
+    """(n_crystals, 2 · n_elements + 5 · n_features): fractions, their logarithms, and mean, spread, least, largest and range.
+
+    The last five are of each column of `table` (n_elements, n_features) over the elements of a structure.
+    """
+    fractions = element_fractions(batch, len(table))
+    mean = fractions @ table
+    spread = (fractions @ table.square() - mean.square()).clamp(min=0.0).add(1e-8).sqrt()
+    owners, present = fractions.detach().nonzero(as_tuple=True)
+    values, owners = table.index_select(0, present), owners[:, None].expand(-1, table.shape[1])
+    least = torch.empty_like(mean).scatter_reduce(0, owners, values, "amin", include_self=False)
+    largest = torch.empty_like(mean).scatter_reduce(0, owners, values, "amax", include_self=False)
+    logarithms = (fractions + _TRACE).log()
+    return torch.cat([fractions, logarithms, mean, spread, least, largest, largest - least], dim=1)
+
+
 @final
 class CompositionBranch(nn.Module):
     """(n_crystals, width) state of the composition alone.
@@ -64,14 +80,7 @@ class CompositionBranch(nn.Module):
 
     def statistics(self, batch: GraphBatch) -> Tensor:
         """(n_crystals, n_inputs) before standardisation."""
-        fractions = element_fractions(batch, len(self.table))
-        mean = fractions @ self.table
-        spread = (fractions @ self.table.square() - mean.square()).clamp(min=0.0).add(1e-8).sqrt()
-        absent = (fractions == 0)[:, :, None]
-        least = self.table.masked_fill(absent, torch.inf).amin(dim=1)
-        largest = self.table.masked_fill(absent, -torch.inf).amax(dim=1)
-        logarithms = (fractions + _TRACE).log()
-        return torch.cat([fractions, logarithms, mean, spread, least, largest, largest - least], dim=1)
+        return composition_statistics(batch, self.table)
 
     def input_names(self) -> list[str]:
         """Return what each of the statistics is: an element (fraction or logarithm), or "mean electronegativity"."""
