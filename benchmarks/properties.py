@@ -74,8 +74,8 @@ def run_task(name: str, arguments: argparse.Namespace, out: Path | None) -> None
             done |= {name: {**found, "commit": _commit()} for name, found in results.items()}
             keep(out, key, done)
             keep_predictions(out, {"truth": table.values, "fold": fold_of_row(len(table), split), **predicted})
-        for name in (model, NETWORK) if model == "gem_ppm" and NETWORK in done else (model,):
-            print_summary(table, name, done[name]["summary"], done[name]["cpu_seconds"])
+        for shown in (model, NETWORK) if model == "gem_ppm" and NETWORK in done else (model,):
+            print_summary(table, shown, done[shown]["summary"], done[shown]["cpu_seconds"])
 
 
 def cross_validated(

@@ -19,7 +19,6 @@ from matwright.models.config import FusionMode, GemPpmConfig, HeadConfig, HeadKi
 from matwright.training.settings import FitSettings
 from tasks.table import TaskTable
 
-
 NETWORK = "network alone"
 
 

@@ -38,6 +38,7 @@ def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any
         "",
         f"- Protocol: {fit['protocol']} ({fit['note']}); loss {fit['loss']}; seed {facts['seed']}."
         + (f" Conditions join the structure by {fit['fusion']} fusion." if fit["fusion"] else ""),
+        *_forest(facts),
         f"- Budget: {_budget(fit)}; {fit['cpu_seconds']:,.0f} CPU seconds in all, "
         f"{fit['records_per_second']:,.0f} graphs a CPU second.",
         f"- Made by matwright {facts['version']}, commit {facts['commit'] or 'unknown'}, on {facts['platform']}.",
@@ -57,6 +58,17 @@ def error_sections(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if systems := systems_lines(metrics):
         lines += ["## New chemical systems", "", *systems, ""]
     return lines
+
+
+def _forest(facts: Mapping[str, Any]) -> list[str]:
+    weights = facts.get("forest")
+    if not weights:
+        return []
+    shares = ", ".join(f"{weight:.2f} of {name}" for name, weight in weights.items())
+    return [
+        f"- A forest of trees stands beside the networks and gives {shares}; each member left out a tenth of the "
+        "training part, by composition, on which these weights were found."
+    ]
 
 
 def _suspicious(data: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from matwright.api.about import about_run, with_extra
 from matwright.api.assessment import Assessment, Parts, assess, write_pictures
+from matwright.api.blend import check_forest, forest_beside, left_out
 from matwright.api.card import CARD_FILE, model_card
 from matwright.api.conditions import coded_by
 from matwright.api.labels import FOLDER, OtherLabels
@@ -31,6 +32,7 @@ from matwright.serialization import atomic_write_text
 from matwright.training.members import default_at_once, run_members, stop_on_interrupt
 
 if TYPE_CHECKING:
+    from matwright.models.interface import PropertyModel
     from matwright.training.fit import FitResult
 
 KIND = "train"
@@ -101,6 +103,7 @@ def train(
     if source.wanted.schema != settings.conditions:
         raise InputError("the source was opened for other conditions than those of the settings")
     base = settings.config  # says what does not fit before anything is read
+    check_forest(settings)
     listener, at_once = progress or silent(), workers or default_at_once()
     data_hash = source.data_hash()
     run = _claim(out, settings, data_hash, None if labels is None else labels.made_by, resume=resume)
@@ -113,15 +116,16 @@ def train(
     _write_split(out / SPLIT_FILE, store, parts)
     config = suited(base, settings, source, store, parts)
     taught = store.path if labels is None else labels.written(store, out / FOLDER, listener)
-    jobs = _jobs(settings, config, taught, parts, out, resume=resume)
+    jobs = _jobs(settings, config, store, taught, parts, out, resume=resume)
     results = _fit_all(jobs, at_once, listener)
     listener.start("calibrating and judging")
     known = coded_by(store, settings.conditions, config.conditions)
-    found = _judge(out, settings, config, known, parts)
+    found, weights = _judge(out, settings, config, known, parts)
     write_pictures(out, results, found, store, parts, settings.specs)
     _write_logs(out, results)
     about = {
         **about_run(source, settings, config, known, parts, results, found),
+        "forest": weights,
         "split": {"method": settings.split.describe(), "counts": _counts(parts), "leakage": chosen.leakage},
     }
     unlabelled = len(store) - sum(_counts(parts).values())
@@ -168,15 +172,24 @@ def _write_split(path: Path, store: GraphStore, parts: Parts) -> None:
 
 
 def _jobs(
-    settings: TrainSettings, config: GemPpmConfig, store: Path | None, parts: Parts, out: Path, *, resume: bool
+    settings: TrainSettings,
+    config: GemPpmConfig,
+    store: GraphStore,
+    taught: Path | None,
+    parts: Parts,
+    out: Path,
+    *,
+    resume: bool,
 ) -> list[MemberJob]:
-    if store is None:
+    """One job a member; beside a forest, each leaves out a share of the training part, by composition."""
+    if taught is None:
         raise InputError("training needs a graph store on disk")
+    unseen = left_out(settings, store, parts)
     return [
         MemberJob(
             folder=out,
-            store=store,
-            train=parts.train,
+            store=taught,
+            train=parts.train[~unseen(index)],
             validation=parts.validation,
             specs=settings.specs,
             config=config,
@@ -199,7 +212,10 @@ def _fit_all(jobs: Sequence[MemberJob], at_once: int, progress: Progress) -> lis
         return [fit_member(jobs[0], progress, keep_going)]
 
 
-def _judge(out: Path, settings: TrainSettings, config: GemPpmConfig, store: GraphStore, parts: Parts) -> Assessment:
+def _judge(
+    out: Path, settings: TrainSettings, config: GemPpmConfig, store: GraphStore, parts: Parts
+) -> tuple[Assessment, dict[str, float]]:
+    """Return the calibrated model's errors, and the weight of a forest in each property where one stands beside."""
     # heavy (torch): behind its door
     from matwright.models.checkpoint import load_member
     from matwright.training.compute import fast_mode
@@ -207,7 +223,11 @@ def _judge(out: Path, settings: TrainSettings, config: GemPpmConfig, store: Grap
 
     members = [load_member(out, index, config, settings.specs) for index in range(settings.members)]
     with fast_mode():
-        return assess(EnsembleModel(members), store, parts, settings.specs, seed=settings.seed)
+        model: PropertyModel = EnsembleModel(members)
+        shares = forest_beside(members, out, settings, config, store, parts) if settings.forest else None
+        model = model if shares is None else shares.around(model)
+        weights = {} if shares is None else {name: share.weight for name, share in shares.shares.items()}
+        return assess(model, store, parts, settings.specs, seed=settings.seed), weights
 
 
 def _write_logs(out: Path, results: Sequence[FitResult]) -> None:
@@ -239,4 +259,7 @@ def _finish(
 
     save_trust(out, found.trust)
     atomic_write_text(out / CARD_FILE, model_card(name, settings.specs, facts))
-    write_model_file(out, ModelFile(specs=settings.specs, config=config, n_members=settings.members, facts=facts))
+    described = ModelFile(
+        specs=settings.specs, config=config, n_members=settings.members, forest=settings.forest, facts=facts
+    )
+    write_model_file(out, described)

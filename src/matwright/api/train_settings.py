@@ -96,6 +96,7 @@ class TrainSettings:
         arrhenius: names of targets (logarithms) that follow Arrhenius' law by construction; the temperature is the
             condition "temperature", else the only one that is a temperature.
         residuals: (name, weight) of physics residuals in the loss; see `models.residuals`.
+        forest: whether a forest of trees stands beside the ensemble (`models.blend`).
         network: sizes and choices of the network; its heads and conditions are replaced by those of the data. None for
             the default sizes, with the composition as a second view where there are compositions, and bond orders where
             there are bonds.
@@ -114,6 +115,7 @@ class TrainSettings:
     fusion: FusionMode | None = None
     arrhenius: tuple[str, ...] = ()
     residuals: tuple[tuple[str, float], ...] = ()
+    forest: bool = False
     network: GemPpmConfig | None = None
     sizes: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0

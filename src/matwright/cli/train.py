@@ -56,6 +56,9 @@ def train(
     fusion: options.Fusion = "unified",
     arrhenius: options.Arrhenius = None,
     residual: options.Residual = None,
+    forest: Annotated[
+        bool, typer.Option("--forest", help="Let a forest of trees stand beside the networks, weighted by its merit.")
+    ] = False,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda or auto.")] = "cpu",
     workers: Annotated[
         int | None, typer.Option(help="Processes that read structures and train members [default: one a CPU].", min=1)
@@ -124,6 +127,7 @@ def train(
         fusion=chosen_fusion,
         arrhenius=tuple(arrhenius or ()),
         residuals=residuals,
+        forest=forest,
         seed=seed,
         device=device,
     )

@@ -98,7 +98,7 @@ def learn_shares(
 
 
 def best_weight(truth: Floats, network: Floats, forest: Floats) -> float:
-    """The weight of the forest, in steps of 0.05, with the least mean absolute error; one half where nothing is known."""
+    """The weight of the forest, in steps of 0.05, with the least absolute error; one half where nothing is known."""
     if len(truth) == 0:
         return 0.5
     weights = np.linspace(0.0, 1.0, 21)

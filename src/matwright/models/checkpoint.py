@@ -36,12 +36,14 @@ class ModelFile:
         specs: the properties, in the order of the heads.
         config: of every member's network.
         n_members: how many members the ensemble has.
+        forest: whether a forest stands beside them (see `models.blend`).
         facts: what made the model and how good it is, for the model card: plain JSON.
     """
 
     specs: tuple[PropertySpec, ...]
     config: GemPpmConfig
     n_members: int
+    forest: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -69,6 +71,7 @@ def write_model_file(folder: Path, model: ModelFile) -> None:
             "specs": [asdict(spec) for spec in model.specs],
             "config": model.config.as_dict(),
             "members": model.n_members,
+            "forest": model.forest,
             "facts": model.facts,
         },
     )
@@ -93,6 +96,7 @@ def read_model_file(folder: Path) -> ModelFile:
             specs=tuple(_read_spec(entry) for entry in content["specs"]),
             config=GemPpmConfig.from_dict(content["config"]),
             n_members=int(content["members"]),
+            forest=bool(content.get("forest", False)),
             facts=dict(content.get("facts") or {}),
         )
     except (KeyError, TypeError, ValueError) as error:

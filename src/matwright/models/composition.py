@@ -28,9 +28,9 @@ def element_fractions(batch: GraphBatch, n_elements: int) -> Tensor:
 
 
 def composition_statistics(batch: GraphBatch, table: Tensor) -> Tensor:
-    """(n_crystals, 2 · n_elements + 5 · n_features): fractions, their logarithms, and mean, spread, least, largest and range.
+    """(n_crystals, n_statistics): fractions of elements, their logarithms, and five statistics of each column.
 
-    The last five are of each column of `table` (n_elements, n_features) over the elements of a structure.
+    These are mean, spread, least, largest and range of `table`, (n_elements, n_features), over the elements present.
     """
     fractions = element_fractions(batch, len(table))
     mean = fractions @ table

@@ -60,7 +60,7 @@ class FlatLayout:
         return torch.cat([part.float() for part in parts], dim=1).cpu().numpy()
 
     def _steps(self, batch: GraphBatch, operations: int) -> Tensor:
-        """(n_crystals, 1 + places · (1 + fields)): how many steps; by operation and repetition, done or not, and how."""
+        """(n_crystals, 1 + places · (1 + fields)): how many steps; by operation and repetition if done, and how."""
         codes, repetition = _occurrences(batch)
         n, crystal = batch.n_crystals, batch.step_crystal
         done = batch.conditions.new_zeros(n, operations, self.repeats, 1)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matwright.errors import InputError
+from matwright.models.blend_file import load_shares
 from matwright.models.checkpoint import ModelFile, load_members, read_model_file
 from matwright.models.interface import BatchPrediction, PropertyModel
 from matwright.serialization import atomic_write_bytes
@@ -135,5 +136,14 @@ def load_property_model(folder: Path, level: float = DEFAULT_LEVEL) -> tuple[Pro
         InputError: the folder holds no model, or a broken one, or the level is not in (0, 1).
     """
     described = read_model_file(folder)
-    ensemble = EnsembleModel(load_members(folder, described))
-    return load_trust(folder).around(ensemble, level), described
+    return load_trust(folder).around(load_plain_model(folder, described), level), described
+
+
+def load_plain_model(folder: Path, described: ModelFile) -> PropertyModel:
+    """Return the ensemble of a folder with the forest that may stand beside it, without intervals.
+
+    Raises:
+        InputError: a file is missing or broken.
+    """
+    model = EnsembleModel(load_members(folder, described))
+    return load_shares(folder, described.config.conditions).around(model) if described.forest else model

@@ -52,7 +52,7 @@ def measure_forms(
     from matwright.models.checkpoint import load_members, read_model_file
     from matwright.models.compression import in_form, stored_bytes
     from matwright.training.compute import fast_mode
-    from matwright.uncertainty.ensemble import EnsembleModel
+    from matwright.uncertainty.stored import load_plain_model
 
     store = GraphStore.open(out / STORE_FOLDER)
     test = _test_part(out, store)
@@ -61,7 +61,7 @@ def measure_forms(
     student, members = load_members(out, described)[0], load_members(teacher.folder, old)
     own = coded_by(store, schema, described.config.conditions)
     with fast_mode():
-        ensemble = EnsembleModel(members)
+        ensemble = load_plain_model(teacher.folder, old)
         taught = _values(ensemble, store, test, specs)
         size = sum(stored_bytes(member, Form.FLOAT32) for member in members)
         rows = [_report(TEACHER, ensemble, store, test, specs, (truth, taught), size)]

@@ -1,0 +1,201 @@
+"""Forests as arrays, the table they see, and the blend of networks and forest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from safetensors.numpy import load, save
+
+from matwright.errors import InputError
+from matwright.graphs.batch import GraphBatch, collate
+from matwright.graphs.builder import build_graph
+from matwright.graphs.ragged import Labels
+from matwright.graphs.settings import GraphSettings
+from matwright.materials.composition import Composition
+from matwright.materials.conditions import ConditionColumn, ConditionSchema, ProcessStep, StepVocabulary
+from matwright.materials.properties import PropertySpec
+from matwright.models.blend import PARTS, Share, Shares, best_weight, check_blend, learn_shares, parts_of
+from matwright.models.blend_file import FOREST_FILE, HEADER, load_shares, save_shares
+from matwright.models.config import GemPpmConfig, HeadConfig, HeadKind
+from matwright.models.flat import FlatLayout
+from matwright.models.forest import Forest
+from matwright.models.interface import BatchPrediction, bare_prediction
+
+STRENGTH = PropertySpec(name="strength", unit="MPa", lower=0.0)
+STEPS = (
+    ProcessStep(operation="age", temperature=900.0, time=4.0),
+    ProcessStep(operation="age", temperature=1000.0),
+    ProcessStep(operation="quench", cooling="water"),
+)
+SCHEMA = ConditionSchema(
+    columns=(
+        ConditionColumn(name="temperature", unit="K"),
+        ConditionColumn(name="route", categories=("cast", "powder")),
+    ),
+    steps=StepVocabulary.of(STEPS),
+)
+
+
+def table(seed: int, rows: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Features with holes, and values that depend on two of them."""
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(rows, 5)).astype(np.float32)
+    values = np.where(features[:, 0] > 0, 3.0, -1.0) + features[:, 1]
+    features[random.random(features.shape) < 0.1] = np.nan
+    return features, values.astype(np.float64)
+
+
+def alloys() -> GraphBatch:
+    """Three alloys: with two steps, without any, and with three of them."""
+    formulas = ("Fe0.9C0.1", "Ni0.7Al0.3", "Ni0.5Cr0.5")
+    assert SCHEMA.steps is not None
+    steps = [tuple(SCHEMA.steps.encode(step) for step in done) for done in (STEPS[:2], (), STEPS)]
+    labels = Labels.of_conditions(np.array([[300.0, 1.0], [np.nan, 0.0], [800.0, np.nan]]), np.zeros((3, 1)), steps)
+    return collate([build_graph(Composition.from_formula(text), GraphSettings()) for text in formulas], labels)
+
+
+class Alloys:
+    """A source of the three."""
+
+    def batch(self, indices: np.ndarray) -> GraphBatch:
+        assert_array_equal(indices, np.arange(3))
+        return alloys()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=5, deadline=None)
+def test_a_forest_keeps_within_what_it_learned_and_knows_a_step(seed: int) -> None:
+    features, values = table(seed)
+    forest = Forest.learn(features, values, seed=seed)
+    found = forest.predict(features)
+    assert found.min() >= values.min() - 1e-5
+    assert found.max() <= values.max() + 1e-5
+    assert np.abs(found - values).mean() < 0.85 * np.abs(values - values.mean()).mean()
+    assert_array_equal(found, Forest.learn(features, values, seed=seed).predict(features))
+    order = np.random.default_rng(seed).permutation(len(features))
+    assert_array_equal(forest.predict(features[order]), found[order])
+
+
+def test_arrays_say_the_same_as_the_library() -> None:
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    features, values = table(1)
+    features = np.nan_to_num(features)
+    theirs = ExtraTreesRegressor(n_estimators=50, min_samples_leaf=2, max_features=1 / 3, random_state=7)
+    assert_allclose(
+        Forest.learn(features, values, seed=7).predict(features),
+        theirs.fit(features, values).predict(features),
+        atol=1e-5,
+    )
+
+
+def test_the_table_of_a_batch_holds_conditions_and_steps() -> None:
+    layout = FlatLayout.of(SCHEMA, Alloys(), np.arange(3))
+    assert layout.repeats == 2
+    rows = layout.rows(Alloys(), np.arange(3))
+    flat = rows[:, -(1 + 2 * 2 * 5) :]
+    assert_array_equal(flat[:, 0], [2, 0, 3])
+    places = flat[:, 1:].reshape(3, 2, 2, 5)  # operation, repetition, (done, T, t, p, cooling)
+    assert_array_equal(places[0, 0, :, :2], [[1, 900], [1, 1000]])
+    assert_array_equal(places[:, 1, 0, 0], [0, 0, 1])
+    assert np.isnan(places[1, :, :, 1:]).all()
+    assert not places[1, :, :, 0].any()
+    assert_array_equal(rows[:, -24:-21], [[300, 0, 1], [np.nan, 1, 0], [800, 0, 0]])
+    narrow = FlatLayout(schema=SCHEMA, repeats=1).of_batch(alloys())
+    assert narrow.shape[1] == rows.shape[1] - 2 * 5
+
+
+def test_the_weight_is_that_of_the_better_one() -> None:
+    truth = np.linspace(0, 1, 50)
+    noise = np.random.default_rng(0).normal(size=50)
+    assert best_weight(truth, truth, noise) == 0.0
+    assert best_weight(truth, noise, truth) == 1.0
+    assert best_weight(truth, truth + 1, truth - 1) == pytest.approx(0.5)
+    assert best_weight(truth[:0], noise[:0], noise[:0]) == 0.5
+
+
+@given(groups=st.lists(st.integers(0, 30), min_size=1, max_size=80), seed=st.integers(0, 100))
+def test_a_group_lies_in_one_part(groups: list[int], seed: int) -> None:
+    _, numbered = np.unique(groups, return_inverse=True)
+    parts = parts_of(numbered, seed)
+    assert set(parts.tolist()) <= set(range(PARTS))
+    for group in range(numbered.max() + 1):
+        assert len(set(parts[numbered == group].tolist())) == 1
+
+
+class Network:
+    """Says one number for everything."""
+
+    specs = (STRENGTH,)
+
+    def predict(self, batch: GraphBatch) -> BatchPrediction:
+        mean = np.full(len(batch), 100.0)
+        return BatchPrediction(
+            properties={"strength": bare_prediction(STRENGTH, mean, np.full(len(batch), 3.0))},
+            embedding=np.zeros((len(batch), 2), np.float32),
+        )
+
+
+def shares_of_alloys(weight: float) -> Shares:
+    layout = FlatLayout.of(SCHEMA, Alloys(), np.arange(3))
+    forest = Forest.learn(layout.rows(Alloys(), np.arange(3)), np.array([50.0, 70.0, 90.0]), seed=0, leaf=1)
+    return Shares(layout=layout, shares={"strength": Share(forest=forest, weight=weight)})
+
+
+def test_a_blend_lies_between_and_knows_less_where_the_two_disagree() -> None:
+    shares = shares_of_alloys(0.25)
+    found = shares.around(Network()).predict(alloys()).properties["strength"]
+    assert_allclose(found.mean, [87.5, 92.5, 97.5], atol=1e-4)
+    assert_allclose(found.epistemic, np.sqrt(0.25 * 0.75) * np.array([50.0, 30.0, 10.0]), atol=1e-3)
+    assert_allclose(found.aleatoric, 3.0)
+
+
+def test_shares_come_back_from_disk(tmp_path: Path) -> None:
+    shares = shares_of_alloys(0.4)
+    save_shares(tmp_path, shares)
+    loaded = load_shares(tmp_path, SCHEMA)
+    assert loaded.layout == shares.layout
+    first, second = (one.around(Network()).predict(alloys()).properties["strength"] for one in (shares, loaded))
+    assert_array_equal(first.mean, second.mean)
+
+
+def test_broken_trees_are_refused(tmp_path: Path) -> None:
+    save_shares(tmp_path, shares_of_alloys(0.4))
+    path = tmp_path / FOREST_FILE
+    arrays = load(path.read_bytes())
+    right = arrays["right/strength"].copy()
+    right[arrays["feature/strength"] >= 0] = 0  # a way down that never ends
+    header = {"format": "matwright-forest-1", "repeats": 2, "weights": {"strength": 0.4}}
+    path.write_bytes(save({**arrays, "right/strength": right}, metadata={HEADER: json.dumps(header)}))
+    with pytest.raises(InputError, match="broken"):
+        load_shares(tmp_path, SCHEMA)
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_shares(tmp_path, SCHEMA)
+
+
+def test_the_forest_rules_where_the_network_knows_nothing() -> None:
+    features, values = table(3, rows=300)
+    truth = np.stack([values, np.full(300, np.nan)], axis=1)
+    specs = (PropertySpec(name="step", unit="1"), PropertySpec(name="unknown", unit="1"))
+    shares = learn_shares(
+        FlatLayout(schema=None, repeats=0), features, truth, np.zeros((300, 2)), np.arange(300) % PARTS, specs, seed=0
+    ).shares
+    assert set(shares) == {"step"}
+    assert shares["step"].weight > 0.8
+
+
+def test_a_law_is_not_blended() -> None:
+    heads = (HeadConfig(name="strength", kind=HeadKind.ARRHENIUS, temperature="temperature"),)
+    config = GemPpmConfig(heads=heads, conditions=SCHEMA)
+    with pytest.raises(InputError, match="law"):
+        check_blend(config, (STRENGTH,))
+    extensive = PropertySpec(name="strength", unit="eV", intensive=False)
+    with pytest.raises(InputError, match="grows with the cell"):
+        check_blend(GemPpmConfig(heads=(HeadConfig(name="strength"),)), (extensive,))
