@@ -311,3 +311,38 @@ def test_disordered_crystals_beside_formulas_with_bounds_and_a_law_of_temperatur
     assert len(predicted([*table_arguments, "--condition", "temperature=300 K"], capsys)[0]) == 60
     by_formula = predictor.predict([Composition.from_formula("Li0.3Na0.7Cl")], states[0])
     assert np.isfinite(by_formula["ionic_conductivity"].mean).all()
+
+
+def test_a_forest_stands_beside_the_networks(alloys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "both"
+    assert train(alloys, out, *ALLOYS, *CONDITIONS, "--group-column", "batch", "--forest", epochs=3) == 0
+    assert "A forest of trees stands beside the networks" in (out / "card.md").read_text()
+    capsys.readouterr()
+    stated = ["--condition", "temperature=600 degC", "--condition", "Route=powder", "--steps", STEPS[1]]
+    found, _ = predicted([str(out), "--formula", "Ni0.8Cr0.17Al0.03", *stated], capsys)
+    assert all(abs(value - strength(15, 600, "powder", STEPS[1])) < 200 for value in found.values())
+    (out / "forest.safetensors").unlink()
+    assert run(["predict", str(out), "--formula", "Ni0.8Cr0.2", *stated]) == 2
+    assert "forest.safetensors" in capsys.readouterr().err
+
+
+def test_two_fidelities_teach_one_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for index in range(150):
+        share = round(float(rng.uniform(0.05, 0.95)), 3)
+        cheap = 1.0 + 2.0 * share
+        rows.append({"formula": f"Ga{share}In{1 - share:.3f}N", "method": "PBE", "gap": cheap})
+        if index % 3 == 0:  # the dear method lies higher, and few know it
+            rows.append({"formula": f"Ga{share}In{1 - share:.3f}N", "method": "experiment", "gap": 1.3 * cheap})
+    table, out = write(tmp_path / "gaps.csv", rows), tmp_path / "model"
+    asked = ["--formula", "formula", "--target", "gap:eV", "--condition", "method"]
+    assert train(table, out, *asked, epochs=40) == 0
+    capsys.readouterr()
+    gaps = {
+        method: predicted([str(out), "--formula", "Ga0.5In0.5N", "--condition", f"method={method}"], capsys)[0]
+        for method in ("PBE", "experiment")
+    }
+    cheap, dear = (next(iter(found.values())) for found in gaps.values())
+    assert cheap == pytest.approx(2.0, abs=0.3)
+    assert dear == pytest.approx(2.6, abs=0.3)
