@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +31,9 @@ def screen(
     potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
     structure: Annotated[str | None, typer.Option(help="Column of a table that holds the structures.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Column of a table that names the materials.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that compute with the potential [default: one a CPU].", min=1)
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be used.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -40,9 +44,8 @@ def screen(
     survivors as cifs/, run.json and report.html into --out. configs/filter.toml holds every threshold with its default.
     """
     # heavy: behind its door
-    from matwright.api.screen import ScreenSettings
+    from matwright.api.screen import Inputs, ScreenSettings
     from matwright.api.screen import screen as run
-    from matwright.api.screen.run import Inputs
     from matwright.cli.progress import progress
     from matwright.materials.target import parse_target
     from matwright.screening.thresholds import Thresholds, load_thresholds
@@ -56,7 +59,15 @@ def screen(
         potential=potential,
     )
     inputs = Inputs(paths=tuple(files), structure=structure, id_column=id_column, strict=strict)
-    result = run(inputs, settings, out, resume=resume, progress=progress(quiet=quiet), on_reject=_tell_rejection)
+    result = run(
+        inputs,
+        settings,
+        out,
+        resume=resume,
+        workers=workers or os.cpu_count() or 1,
+        progress=progress(quiet=quiet),
+        on_reject=_tell_rejection,
+    )
     _tell(result, out)
 
 

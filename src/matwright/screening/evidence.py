@@ -29,12 +29,10 @@ class EquationOfStateStage:
     Attributes:
         potential: energies, forces and stresses.
         thresholds: of all rungs.
-        chunk: candidates between two notes.
     """
 
     potential: Potential
     thresholds: Thresholds
-    chunk: int = 8
 
     @property
     def name(self) -> str:
@@ -74,12 +72,10 @@ class ElasticStage:
     Attributes:
         potential: energies, forces and stresses.
         thresholds: of all rungs.
-        chunk: candidates between two notes.
     """
 
     potential: Potential
     thresholds: Thresholds
-    chunk: int = 8
 
     @property
     def name(self) -> str:
@@ -125,12 +121,10 @@ class PhononStage:
     Attributes:
         potential: energies, forces and stresses.
         thresholds: of all rungs.
-        chunk: candidates between two notes.
     """
 
     potential: Potential
     thresholds: Thresholds
-    chunk: int = 4
 
     @property
     def name(self) -> str:

@@ -79,7 +79,6 @@ class HullStage:
         hull, references, thresholds: see `hull_rung`.
         code, version: of the potential.
         asked: see `hull_rung`.
-        chunk: candidates between two notes.
     """
 
     hull: Hull
@@ -88,7 +87,6 @@ class HullStage:
     code: str
     version: str
     asked: Callable[[Sequence[Measurement]], Sequence[Verdict]]
-    chunk: int = 500
 
     @property
     def name(self) -> str:

@@ -84,6 +84,13 @@ POTENTIALS: dict[str, Callable[[], Potential]] = {"chgnet": _chgnet, "sevennet-0
 """The potentials that can be named by the user."""
 
 
+def check_potential(name: str) -> None:
+    """Raise InputError unless a potential of that name can be loaded; nothing is loaded."""
+    known = [*POTENTIALS, *(entry.name for entry in metadata.entry_points(group=PLUGINS))]
+    if name not in known:
+        raise InputError(f"there is no potential {name!r}; choose one of {', '.join(known)}")
+
+
 def load_potential(name: str) -> Potential:
     """Load a potential by name; its weights ship inside its own package, nothing is downloaded.
 
@@ -92,13 +99,11 @@ def load_potential(name: str) -> Potential:
     Raises:
         InputError: when no potential has that name, or the package that holds it is not installed.
     """
+    check_potential(name)
     if name in POTENTIALS:
         return POTENTIALS[name]()
-    offered = {entry.name: entry for entry in metadata.entry_points(group=PLUGINS)}
-    if name not in offered:
-        raise InputError(f"there is no potential {name!r}; choose one of {', '.join([*POTENTIALS, *offered])}")
     from matwright.screening.ase_potential import AsePotential  # only where it is asked for
 
-    entry = offered[name]
+    entry = next(entry for entry in metadata.entry_points(group=PLUGINS) if entry.name == name)
     version = entry.dist.version if entry.dist is not None else "unknown"
     return AsePotential(entry.load()(), name=name, version=version)

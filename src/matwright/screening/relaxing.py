@@ -78,12 +78,10 @@ class RelaxationStage:
     Attributes:
         potential: energies, forces and stresses.
         thresholds: of all rungs.
-        chunk: candidates between two notes.
     """
 
     potential: Potential
     thresholds: Thresholds
-    chunk: int = 32
 
     @property
     def name(self) -> str:

@@ -35,11 +35,9 @@ class SpecimenStage:
 
     Attributes:
         thresholds: of all rungs.
-        chunk: candidates between two notes.
     """
 
     thresholds: Thresholds
-    chunk: int = 32
 
     @property
     def name(self) -> str:

@@ -57,11 +57,6 @@ class Stage(Protocol):
         """Name of the rung."""
         ...
 
-    @property
-    def chunk(self) -> int:
-        """Candidates that are worth handling together; what is done is written down after each chunk."""
-        ...
-
     def climb(self, climbers: Sequence[Climber]) -> list[Climb]:
         """One answer a candidate, in their order; a calculation that fails is a rung that was not passed."""
         ...
@@ -75,12 +70,10 @@ class RulesStage:
     Attributes:
         name: of the rung, see `rules.RULES_OF_RUNG`.
         thresholds: of all rungs.
-        chunk: candidates between two notes.
     """
 
     name: str
     thresholds: Thresholds
-    chunk: int = 500
 
     def climb(self, climbers: Sequence[Climber]) -> list[Climb]:
         """The verdicts of every rule of the rung."""

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matwright.api.screen import RUNGS, ScreenSettings, screen
-from matwright.api.screen.run import Inputs
+from matwright.api.screen import RUNGS, Inputs, ScreenSettings, screen
 from matwright.cli import main
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
@@ -204,3 +203,25 @@ def test_the_whole_ladder_for_one_crystal(folder: Path, tmp_path: Path) -> None:
     assert float(row["specimen.specimen_residual.value"]) < 1e-8
     assert row["elastic.code"].startswith("chgnet")
     assert "lowest frequency away from Γ" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_computed_is_said_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
+    for settings, message in (
+        (ScreenSettings(potential="no-such"), "choose one of chgnet, sevennet-0"),
+        (ScreenSettings(skip=("relaxation",)), "skip both or neither"),
+        (ScreenSettings(models=("no-such-model",)), "no-such-model"),
+        (ScreenSettings(models=("elastic",), targets=(parse_target("band_gap>=1 eV"),)), "no model here predicts"),
+    ):
+        with pytest.raises(InputError, match=message):
+            screen(Inputs(paths=(folder,)), settings, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_the_number_of_workers_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    settings = ScreenSettings(skip=("density", "chemistry", "surrogate"), until="elastic")
+    for workers in (1, 2):
+        screen(Inputs(paths=(folder,) * 4), settings, tmp_path / f"run{workers}", workers=workers)
+    first, second = ((tmp_path / f"run{n}" / "candidates.csv").read_bytes() for n in (1, 2))
+    assert first == second
+    assert b"survivor" in first

@@ -125,14 +125,14 @@ def _start(potential: str, settings: RelaxationSettings) -> _Worker:
     context = multiprocessing.get_context("spawn")  # torch and threads do not survive a fork
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, potential, settings), daemon=True)
-    with _interrupts_held():
+    with interrupts_held():
         process.start()
     theirs.close()
     return _Worker(process=process, pipe=ours)
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Processes started inside never see Ctrl-C: the parent alone decides, and ends them."""
     if sys.platform == "win32":
         yield

@@ -21,8 +21,6 @@ from matwright.screening.thresholds import Thresholds
 if TYPE_CHECKING:
     from matwright.api.predict import Predictor
 
-_CHUNK = 256
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +33,6 @@ class SurrogateStage:
         thresholds: of all rungs.
         code: names of the models.
         judge_hull: whether the predicted energy above the hull is held against a demand.
-        chunk: candidates predicted together.
     """
 
     surrogates: Surrogates
@@ -43,7 +40,6 @@ class SurrogateStage:
     thresholds: Thresholds
     code: str
     judge_hull: bool
-    chunk: int = _CHUNK
 
     @property
     def name(self) -> str:
@@ -82,12 +78,10 @@ class PredictedElasticStage:
     Attributes:
         predictor: of a model with an elastic tensor.
         thresholds: of all rungs.
-        chunk: candidates predicted together.
     """
 
     predictor: Predictor
     thresholds: Thresholds
-    chunk: int = _CHUNK
 
     @property
     def name(self) -> str:

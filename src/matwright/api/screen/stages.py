@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import final
 
 from matwright.api.design.judging import target_verdicts
 from matwright.api.design.surrogate import HULL_DISTANCE, Surrogates
-from matwright.api.screen.settings import ScreenSettings
+from matwright.api.screen.settings import CHUNKS, ScreenSettings
 from matwright.data.hull import Hull
+from matwright.data.references import load_references
+from matwright.errors import InputError
 from matwright.physics.chemistry import is_charge_balanced
-from matwright.screening.potential import Potential, load_potential
+from matwright.screening.potential import Potential, check_potential, load_potential
 from matwright.screening.rules import RULES_OF_RUNG
 from matwright.screening.stage import RulesStage, Stage
+
+_PACKAGES: Mapping[str, tuple[str, str]] = {"phonon": ("phonopy", "potentials"), "specimen": ("skfem", "continuum")}
+"""What a rung needs beside the core, and the extra that brings it."""
 
 
 @final
@@ -33,6 +39,19 @@ class StageLoader:
             is_charge_balanced({11: 1, 17: 1})  # loads what the rule needs, so that no candidate is charged for it
             return RulesStage(name=rung, thresholds=self._settings.thresholds)
         return _LOADERS[rung](self)
+
+    def check(self) -> None:
+        """Raise InputError where a rung could not be loaded, before anything is computed or written."""
+        rungs = self._settings.rungs
+        for rung, (package, extra) in _PACKAGES.items():
+            if rung in rungs and find_spec(package) is None:
+                raise InputError(f"the rung {rung} needs {package}: pip install 'matwright[{extra}]'")
+        if set(rungs) & set(CHUNKS):
+            check_potential(self._settings.potential)
+        if "hull" in rungs:
+            load_references(self._settings.potential)
+        if "hull" in rungs and "relaxation" not in rungs:
+            raise InputError("the rung hull needs the energy of the rung relaxation; skip both or neither")
 
     def surrogate(self) -> Stage:
         """Properties with intervals."""
@@ -66,7 +85,6 @@ class StageLoader:
 
     def hull(self) -> Stage:
         """Energy above the hull."""
-        from matwright.data.references import load_references
         from matwright.screening.hull_distance import HullStage
 
         demands = [target for target in self._settings.targets if target.name == HULL_DISTANCE]
