@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
+    "alembic",
     "ase",
     "captum",
     "chgnet",
@@ -17,6 +18,7 @@ HEAVY = {
     "phonopy",
     "moyopy",
     "pandas",
+    "parsl",
     "plotly",
     "pyarrow",
     "pymatgen",
@@ -26,6 +28,7 @@ HEAVY = {
     "skfem",
     "sklearn",
     "smact",
+    "sqlalchemy",
     "torch",
 }
 REPORT = """

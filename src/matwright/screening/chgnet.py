@@ -24,7 +24,7 @@ from torch.nn import functional
 from matwright.errors import CalculationError, InputError
 from matwright.materials.crystal import Crystal
 from matwright.screening.bonds import BondGraph, find_bonds
-from matwright.screening.potential import Failure, PointResult
+from matwright.screening.potential import Failure, FailureKind, PointResult
 
 BONDS_A_PASS = 8000
 """Bonds and angles handled in one pass: much larger passes leave the core's cache and are slower."""
@@ -146,7 +146,9 @@ def _checked(
     crystal: Crystal, energy: float, forces: NDArray[np.float64], virial: NDArray[np.float64]
 ) -> PointResult | Failure:
     if not (np.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(virial).all()):
-        return Failure(reason="CHGNet gave an energy, force or stress that is not a finite number")
+        return Failure(
+            reason="CHGNet gave an energy, force or stress that is not a finite number", kind=FailureKind.NOT_FINITE
+        )
     return PointResult(energy=energy, forces=forces, stress=(virial + virial.T) / (2.0 * crystal.volume))
 
 

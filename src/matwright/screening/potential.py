@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from importlib import metadata
 from typing import Protocol, final
 
@@ -34,6 +35,20 @@ class PointResult:
 
 
 @final
+class FailureKind(Enum):
+    """Why a calculation gave no value; what is worth another try depends on it."""
+
+    CALCULATION = "calculation"  # the method itself gave up
+    REFUSED = "refused"  # the method does not treat this material
+    NOT_CONVERGED = "not converged"
+    NOT_FINITE = "not finite"  # the answer is NaN or infinite
+    TIMED_OUT = "timed out"
+    OUT_OF_MEMORY = "out of memory"
+    CRASHED = "crashed"  # the process that computed it died
+    POISON = "poison"  # it killed every process that tried
+
+
+@final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """A calculation that could not be done on one crystal: a value, not an exception.
@@ -41,10 +56,12 @@ class Failure:
     Attributes:
         reason: one sentence.
         seconds: wall time spent on it.
+        kind: which sort of failure it is.
     """
 
     reason: str
     seconds: float = 0.0
+    kind: FailureKind = FailureKind.CALCULATION
 
 
 class Potential(Protocol):

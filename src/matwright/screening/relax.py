@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from matwright.errors import CalculationError, InputError
 from matwright.materials.crystal import Crystal
 from matwright.screening.descent import Descent
-from matwright.screening.potential import GPA_PER_EV_A3, Failure, PointResult, Potential
+from matwright.screening.potential import GPA_PER_EV_A3, Failure, FailureKind, PointResult, Potential
 
 
 @final
@@ -124,7 +124,7 @@ def relax(
             if refusal is None:
                 running.append(_Runner(index=index, descent=Descent(crystal, cell=chosen.cell)))
             else:
-                finish(index, Failure(reason=refusal))
+                finish(index, Failure(reason=refusal, kind=FailureKind.REFUSED))
         running = _advance(running, potential, chosen, finish)
     return [outcomes[index] for index in range(len(crystals))]
 
@@ -178,7 +178,7 @@ def _outcome(
     if isinstance(result, Failure):
         if not _spent(runner, settings) and runner.descent.retreat():
             return None
-        return Failure(reason=f"{result.reason} (step {runner.descent.steps})", seconds=runner.seconds)
+        return replace(result, reason=f"{result.reason} (step {runner.descent.steps})", seconds=runner.seconds)
     if runner.initial_energy is None:
         runner.initial_energy = result.energy
     fmax = float(np.sqrt((result.forces**2).sum(axis=1).max()))

@@ -8,6 +8,7 @@ from typing import Any, final
 
 from matwright.generation.interface import Candidate, Provenance
 from matwright.materials.crystal import Crystal
+from matwright.materials.crystal_json import crystal_from_json, crystal_to_json
 from matwright.screening.rung import Measurement, Rung, plain_fields, rung_from_json, rung_to_json
 from matwright.screening.verdict import Verdict
 
@@ -80,6 +81,28 @@ class DesignRecord:
         return replace(self, rungs=(*self.rungs, rung), relaxed=relaxed if relaxed is not None else self.relaxed)
 
 
+def rung_to_json(rung: Rung) -> dict[str, Any]:
+    """A rung as JSON values."""
+    return {
+        "name": rung.name,
+        "passed": rung.passed,
+        "reason": rung.reason,
+        "verdicts": [_fields(verdict) for verdict in rung.verdicts],
+        "measurements": [_fields(measurement) for measurement in rung.measurements],
+        "code": rung.code,
+        "version": rung.version,
+        "seconds": rung.seconds,
+    }
+
+
+def rung_from_json(data: Mapping[str, Any]) -> Rung:
+    """The rung written by `rung_to_json`."""
+    return Rung(
+        **{
+            **data,
+            "verdicts": tuple(Verdict(**verdict) for verdict in data["verdicts"]),
+            "measurements": tuple(Measurement(**measurement) for measurement in data["measurements"]),
+        }
 def crystal_to_json(crystal: Crystal) -> dict[str, Any]:
     """The exact numbers of an ordered crystal as JSON values (floats survive the round trip bit for bit)."""
     return {

@@ -22,7 +22,7 @@ from typing import final
 
 from matwright.errors import CalculationError, InputError, MatwrightError
 from matwright.materials.crystal import Crystal
-from matwright.screening.potential import Failure, Potential
+from matwright.screening.potential import Failure, FailureKind, Potential
 from matwright.screening.relax import Outcome, RelaxationSettings
 
 Task = tuple[tuple[str, Crystal], ...]
@@ -116,7 +116,8 @@ def _bury(worker: _Worker, waiting: deque[Task], on_done: Callable[[str, Outcome
     left = [entry for entry in worker.task if entry[0] in worker.open_ids]
     if len(worker.task) == 1 and left:
         code = worker.process.exitcode
-        on_done(left[0][0], Failure(reason=f"the process that relaxed it died (exit code {code})"))
+        reason = f"the process that relaxed it died (exit code {code})"
+        on_done(left[0][0], Failure(reason=reason, kind=FailureKind.CRASHED))
         return
     waiting.extendleft((entry,) for entry in reversed(left))
 

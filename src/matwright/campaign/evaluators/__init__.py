@@ -1,0 +1,1 @@
+"""Evaluators of every fidelity behind one protocol."""
