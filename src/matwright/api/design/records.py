@@ -81,45 +81,6 @@ class DesignRecord:
         return replace(self, rungs=(*self.rungs, rung), relaxed=relaxed if relaxed is not None else self.relaxed)
 
 
-def rung_to_json(rung: Rung) -> dict[str, Any]:
-    """A rung as JSON values."""
-    return {
-        "name": rung.name,
-        "passed": rung.passed,
-        "reason": rung.reason,
-        "verdicts": [_fields(verdict) for verdict in rung.verdicts],
-        "measurements": [_fields(measurement) for measurement in rung.measurements],
-        "code": rung.code,
-        "version": rung.version,
-        "seconds": rung.seconds,
-    }
-
-
-def rung_from_json(data: Mapping[str, Any]) -> Rung:
-    """The rung written by `rung_to_json`."""
-    return Rung(
-        **{
-            **data,
-            "verdicts": tuple(Verdict(**verdict) for verdict in data["verdicts"]),
-            "measurements": tuple(Measurement(**measurement) for measurement in data["measurements"]),
-        }
-def crystal_to_json(crystal: Crystal) -> dict[str, Any]:
-    """The exact numbers of an ordered crystal as JSON values (floats survive the round trip bit for bit)."""
-    return {
-        "lattice": crystal.lattice.tolist(),
-        "frac_coords": crystal.frac_coords.tolist(),
-        "numbers": crystal.numbers.tolist(),
-        "pbc": list(crystal.pbc),
-    }
-
-
-def crystal_from_json(data: Mapping[str, Any]) -> Crystal:
-    """The crystal written by `crystal_to_json`."""
-    return Crystal(
-        lattice=data["lattice"], frac_coords=data["frac_coords"], numbers=data["numbers"], pbc=tuple(data["pbc"])
-    )
-
-
 def record_to_json(record: DesignRecord) -> dict[str, Any]:
     """A whole record as JSON values."""
     provenance = record.candidate.provenance
