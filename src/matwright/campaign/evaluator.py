@@ -1,7 +1,8 @@
 """The evaluator: one protocol for every source of evidence, from a table to a quantum-mechanical calculation.
 
-An evaluator is a small value that travels to the worker: what is heavy (weights, a table) is loaded where it runs, at
-the first call. A failed calculation is a value too. Only misuse raises: a wrong table, a model that does not exist.
+An evaluator is a small value that travels to the worker: what is heavy (weights, a table) is loaded where it runs,
+by `prepare` or the first call. A failed calculation is a value too. Only misuse raises: a wrong table, a model that does
+not exist.
 """
 
 from __future__ import annotations
@@ -125,6 +126,14 @@ class Evaluator(Protocol):
     @property
     def cost(self) -> float:
         """CPU seconds that one structure is expected to take: what a budget counts before anything was measured."""
+        ...
+
+    def prepare(self) -> None:
+        """Load what is heavy, once a process, so that its time is no structure's.
+
+        Raises:
+            InputError: the evaluator cannot be used (misuse).
+        """
         ...
 
     def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:

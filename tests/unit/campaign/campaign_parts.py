@@ -62,5 +62,8 @@ class Volume:
     batch_size: int = 1
     cost: float = 0.0
 
+    def prepare(self) -> None:
+        pass
+
     def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
         return [Evaluation(answer={"score": Quantity(value=crystal.volume, unit="GPa")}) for crystal in crystals]

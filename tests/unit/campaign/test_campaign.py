@@ -46,6 +46,9 @@ class Script:
     batch_size: int = 4
     cost: float = 0.0
 
+    def prepare(self) -> None:
+        pass
+
     def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
         return [self._one(round(float(crystal.lattice[0, 1]) * 2, 6)) for crystal in crystals]
 

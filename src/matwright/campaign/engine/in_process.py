@@ -31,6 +31,7 @@ class InProcessEngine:
         """Evaluate what `source` gives until it gives nothing; see `Engine.run`."""
         size = evaluator.batch_size
         claim = size
+        evaluator.prepare()
         while tasks := source(claim):
             begun = time.perf_counter()
             done: list[Outcome] = []

@@ -34,7 +34,7 @@ class Limits:
 
     Attributes:
         seconds: wall time for one structure; a process that takes longer is killed.
-        start_seconds: wall time that a fresh process may take for its first call in addition (loading weights).
+        start_seconds: wall time that a fresh process may take before its first call (loading weights).
         memory: GiB that the process may allocate; None for no bound.
         tasks_per_process: structures after which a process is replaced, so that a leak stays small.
     """

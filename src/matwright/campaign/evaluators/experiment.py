@@ -47,6 +47,9 @@ class ExperimentEvaluator:
         """Many at once: the table is read and written once."""
         return 256
 
+    def prepare(self) -> None:
+        """Nothing: the table is read anew at each question."""
+
     def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
         """Measured values of those crystals that have any; the others are asked for and pending.
 

@@ -58,6 +58,10 @@ class LookupEvaluator:
         """One: looking up is cheap, and a structure that fails costs no other."""
         return 1
 
+    def prepare(self) -> None:
+        """Read the table."""
+        _load(self.path, self.version)
+
     def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
         """The table's values of each crystal.
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, final
 
 from matwright.campaign.evaluator import Evaluation, Fidelity, Quantity
+from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
 from matwright.screening.potential import Failure, FailureKind, Potential, load_potential
 from matwright.screening.relax import Outcome, Relaxation, RelaxationSettings, relax
@@ -61,20 +62,26 @@ class PotentialEvaluator:
         """Crystals that relax together."""
         return self.relaxation.batch_size
 
-    def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
-        """Relax each crystal; one that does not converge is a failure.
+    def prepare(self) -> None:
+        """Load the weights.
 
         Raises:
             InputError: there is no such potential, it is not installed, or its weights are of another version.
         """
-        from matwright.errors import InputError
+        self._loaded()
+
+    def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
+        """Relax each crystal; one that does not converge is a failure. Errors as for `prepare`."""
         from matwright.training.compute import fast_mode  # heavy (torch): behind its door
 
         with fast_mode():
-            loaded = _load(self.potential)
-            if loaded.version != self.version:
-                raise InputError(f"the evaluator is of {self.potential} {self.version}, installed is {loaded.version}")
-            return [_evaluation(outcome) for outcome in relax(crystals, loaded, settings=self.relaxation)]
+            return [_evaluation(outcome) for outcome in relax(crystals, self._loaded(), settings=self.relaxation)]
+
+    def _loaded(self) -> Potential:
+        loaded = _load(self.potential)
+        if loaded.version != self.version:
+            raise InputError(f"the evaluator is of {self.potential} {self.version}, installed is {loaded.version}")
+        return loaded
 
 
 @functools.lru_cache(maxsize=2)

@@ -68,6 +68,14 @@ class SurrogateEvaluator:
         """Crystals of one model call."""
         return 64
 
+    def prepare(self) -> None:
+        """Load the weights.
+
+        Raises:
+            InputError: the folder holds no model.
+        """
+        _load(self.folder)
+
     def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
         """Mean and standard deviation of every property; a crystal of which no graph can be made is refused.
 
