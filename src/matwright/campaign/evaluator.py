@@ -1,8 +1,8 @@
 """The evaluator: one protocol for every source of evidence, from a table to a quantum-mechanical calculation.
 
 An evaluator is a small value that travels to the worker: what is heavy (weights, a table) is loaded where it runs,
-by `prepare` or the first call. A failed calculation is a value too. Only misuse raises: a wrong table, a model that does
-not exist.
+by `prepare` or the first call. A failed calculation is a value too. Only misuse raises: a wrong table, a model that
+does not exist.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 
 from matwright.errors import CalculationError
 from matwright.materials.crystal import Crystal
-from matwright.screening.potential import Failure, PointResult
+from matwright.screening.potential import Failure, FailureKind, PointResult
 
 _VOIGT = ((0, 5, 4), (5, 1, 3), (4, 3, 2))
 """Place of each tensor component in ASE's Voigt order xx, yy, zz, yz, xz, xy."""
@@ -68,5 +68,6 @@ class AsePotential:
         energy, forces = float(results["energy"]) + shift, np.array(results["forces"], dtype=np.float64)
         stress = np.array(results["stress"], dtype=np.float64)[np.array(_VOIGT)]
         if not (np.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(stress).all()):
-            return Failure(reason=f"{self._name} gave a number that is not finite", seconds=time.perf_counter() - start)
+            reason = f"{self._name} gave a number that is not finite"
+            return Failure(reason=reason, seconds=time.perf_counter() - start, kind=FailureKind.NOT_FINITE)
         return PointResult(energy=energy, forces=forces, stress=stress)
