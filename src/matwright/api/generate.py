@@ -16,6 +16,7 @@ from matwright.progress import Progress, silent
 from matwright.serialization import atomic_write_text
 
 if TYPE_CHECKING:
+    from matwright.generation.aims import Aim
     from matwright.generation.checkpoint import TrainedGenerator
     from matwright.generation.decoder import DecoderConfig
     from matwright.generation.fit import FitConfig
@@ -75,12 +76,19 @@ def propose(
     *,
     constraints: Constraints = NO_CONSTRAINTS,
     seed: int = 0,
+    aim: Aim | None = None,
     progress: Progress | None = None,
 ) -> list[Proposal]:
     """Candidates of any generator, n of them, each with its sequence.
 
+    Args:
+        generator, n, constraints, seed: as in `Generator.sample`.
+        aim: `Around` a material or `Between` two; None: anywhere.
+        progress: told of each candidate.
+
     Raises:
-        InputError: the constraints contradict each other or what the generator has learned.
+        InputError: the constraints contradict each other or what the generator has learned, or an aim is given to a
+            generator without latents or names a material it could not write.
     """
     from matwright.generation.corpus import encode_or_none  # heavy (torch, moyopy): behind its door
     from matwright.generation.interface import Provenance
@@ -89,7 +97,7 @@ def propose(
     listener = progress or silent()
     listener.start("sampling crystals", n)
     if isinstance(generator, LatentGenerator):  # knows its sequences, no symmetry search needed
-        samples = generator.sample_sequences(n, constraints=constraints, seed=seed)
+        samples = generator.sample_sequences(n, constraints=constraints, seed=seed, aim=aim)
         listener.advance(n)
         listener.finish()
         return [
@@ -101,6 +109,8 @@ def propose(
             )
             for index, sample in enumerate(samples)
         ]
+    if aim is not None:
+        raise InputError(f"{generator.name} has no latents: sampling around or between materials needs a learned one")
     candidates = generator.sample(n, constraints=constraints, seed=seed)
     proposals = []
     for candidate in candidates:
@@ -117,6 +127,7 @@ def generate_folder(
     out: Path,
     constraints: Constraints = NO_CONSTRAINTS,
     seed: int = 0,
+    aim: Aim | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> int:
@@ -134,13 +145,13 @@ def generate_folder(
         raise InputError(f"the number of crystals must be at least 1, found {n}")
     listener = progress or silent()
     generator = load_generator(name)
-    settings = {"generator": name, "n": n, "constraints": constraints}
-    generator.sample(0, constraints=constraints, seed=seed)  # refuses contradictions before a folder is made
+    settings = {"generator": name, "n": n, "constraints": constraints, "aim": described_aim(aim)}
+    propose(generator, 0, constraints=constraints, seed=seed, aim=aim)  # refuses contradictions before a folder is made
     if resume:
         run = RunFolder.open_for_resume(out, kind="generate", settings=settings, seed=seed)
     else:
         run = RunFolder.create(out, kind="generate", settings=settings, seed=seed)
-    proposals = propose(generator, n, constraints=constraints, seed=seed, progress=listener)
+    proposals = propose(generator, n, constraints=constraints, seed=seed, aim=aim, progress=listener)
     listener.start("writing files", n)
     rows = []
     for proposal in proposals:
@@ -154,6 +165,18 @@ def generate_folder(
     listener.finish()
     run.finish({"candidates": len(rows)})
     return len(rows)
+
+
+def described_aim(aim: Aim | None) -> dict[str, object] | None:
+    """The aim as plain JSON: formula and hash of each material, and the spread."""
+    from matwright.generation.aims import Around  # heavy (torch): behind its door
+    from matwright.materials.interop import reduced_formula
+
+    if aim is None:
+        return None
+    crystals = [aim.crystal] if isinstance(aim, Around) else [aim.first, aim.second]
+    materials = [{"formula": reduced_formula(c), "hash": c.content_hash()} for c in crystals]
+    return {"kind": type(aim).__name__.lower(), "materials": materials, "spread": aim.spread}
 
 
 def _written(proposal: Proposal) -> tuple[dict[str, object], str]:

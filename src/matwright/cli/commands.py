@@ -88,7 +88,7 @@ COMMANDS = (
     ),
     Command(
         name="generate",
-        summary="Propose new crystals that satisfy the given elements, formula and symmetry.",
+        summary="Propose new crystals: with given elements, formula and symmetry, near a material, or for a target.",
         example="matwright generate mp-generator -n 100 --elements Li,P,S,O --seed 0 --out proposals",
         resumes=True,
     ),

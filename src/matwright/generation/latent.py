@@ -8,13 +8,14 @@ from typing import final
 import numpy as np
 
 from matwright.errors import InputError
+from matwright.generation.aims import Aim
 from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.clearance import ClearanceRule
 from matwright.generation.contacts import contacts
 from matwright.generation.coordinates import Room
 from matwright.generation.interface import Candidate, Provenance
 from matwright.generation.masks import MaskRules
-from matwright.generation.sampler import Temperatures, sample_sequences
+from matwright.generation.sampler import Latents, Temperatures, sample_sequences
 from matwright.generation.wyckoff import SymmetrySequence
 from matwright.generation.wyckoff.decode import decode_arrays, to_arrays
 from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
@@ -103,17 +104,28 @@ class LatentGenerator:
             for index, sample in enumerate(samples)
         ]
 
-    def sample_sequences(self, n: int, *, constraints: Constraints = NO_CONSTRAINTS, seed: int = 0) -> list[Sample]:
-        """As `sample`, with the symmetry-true sequences beside the crystals."""
+    def sample_sequences(
+        self, n: int, *, constraints: Constraints = NO_CONSTRAINTS, seed: int = 0, aim: Aim | None = None
+    ) -> list[Sample]:
+        """As `sample`, with the symmetry-true sequences beside the crystals.
+
+        Args:
+            n, constraints, seed: as in `sample`.
+            aim: region of latent space to sample from; None: the prior.
+
+        Raises:
+            InputError: as `sample`, or the aim's material is none that the generator could write.
+        """
         if n < 0:
             raise InputError(f"the number of crystals cannot be negative, found {n}")
         packer = self._trained.packer
         rules = MaskRules(packer.vocabulary, packer.catalogue, constraints)
         check_seed(seed)
+        latents = self._latents(constraints) if aim is None else aim.latents(self._trained)
         found: list[Sample] = []
         tally, chunk, idle = SamplingTally(), 0, 0
         while len(found) < n:
-            accepted, counts = self._chunk(rules, seed, chunk)
+            accepted, counts = self._chunk(rules, seed, chunk, latents)
             found += accepted
             tally, chunk = tally + counts, chunk + 1
             idle = 0 if accepted else idle + 1
@@ -125,7 +137,18 @@ class LatentGenerator:
         self._tally = tally
         return found[:n]
 
-    def _chunk(self, rules: MaskRules, seed: int, chunk: int) -> tuple[list[Sample], SamplingTally]:
+    def _latents(self, constraints: Constraints) -> Latents | None:
+        """Where latents come from without an aim: the prior (None), or nowhere for a decoder that can do without.
+
+        A latent that holds a whole crystal names its elements, which demands on elements would contradict.
+        """
+        decoder = self._trained.model.decoder
+        chemical = constraints.allowed or constraints.required or constraints.formula
+        return decoder.without_latent if decoder.config.optional_latent and chemical else None
+
+    def _chunk(
+        self, rules: MaskRules, seed: int, chunk: int, latents: Latents | None
+    ) -> tuple[list[Sample], SamplingTally]:
         """Draw and judge one chunk."""
         size = CHUNKS[min(chunk, len(CHUNKS) - 1)]
         rollout = sample_sequences(
@@ -135,6 +158,7 @@ class LatentGenerator:
             temperatures=self._temperatures,
             generator=torch_generator(seed, "latent-generator", chunk),
             room=self._room,
+            latents=latents,
         )
         complete = rollout.complete.nonzero()[:, 0]
         sequences = [s for s in self._trained.packer.unpack(rollout.batch.select(complete)) if s is not None]
