@@ -329,8 +329,8 @@ TASKS: Mapping[str, Task] = {
         ),
         split=split_settings(None, "split"),
         folds=0,
-        seconds=100,
-        members=4,
+        seconds=70,
+        members=3,
     ),
     "aflow": Task(
         load=lambda: pd.read_csv(DATA / "aflow_crystals.csv.gz"),
