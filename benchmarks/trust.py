@@ -9,7 +9,8 @@ and (2) a twelfth of the
 remaining chemical systems, drawn by the seed, whatever their elements. Everything else is split as stated, and each
 record of the test part counts once: with folds, the test parts of all folds together are judged, each by the model that
 did not see it. Withheld records are judged by the first fold's model. The area under the ROC curve is that of the
-domain score for withheld records against the test part of the same model.
+domain score for withheld records against the test part of the same model, and against those of its records whose
+chemical system the model was trained on: a split by formula leaves most test records in systems as new as the withheld.
 
 "best Spearman" says how well the errors can be ranked at all, from the prediction and the composition: by a forest
 taught the errors of the other test records, compositions kept together. It has seen test errors, which no model may;
@@ -66,6 +67,7 @@ LEVELS = (0.5, 0.9, 0.95)
 SHARE_OF_ELEMENTS, SHARE_OF_SYSTEMS, COMMON = 0.1, 1 / 12, 0.08
 PARTS = ("test", "elements", "systems")
 HELD_OUT = "held-out"
+LEAST_FRACTION = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,11 +138,11 @@ def run(task: Task, seed: int, workers: int, folder: Path) -> None:
         cross_validate(source, settings, folds=task.folds, out=folder / "run", workers=workers, progress=progress())
     else:
         train(source, settings, out=folder / "run", workers=workers, progress=progress())
-    tested = [judged(model, GraphStore.open(folder / "run" / "store"), source, in_part=True) for model in models]
+    tested = [judged(folder / "run", model, source) for model in models]
     print_report(source.targets, HELD_OUT, joined(tested))
     for part in PARTS[1:]:
         other = task.columns.open(folder / f"{part}.csv")
-        strange = judged(models[0], store_of(other, models[0], folder / f"store-{part}"), other, in_part=False)
+        strange = judged(folder / "run", models[0], other, store_of(other, models[0], folder / f"store-{part}"))
         print_report(source.targets, f"withheld {part}", strange)
         print_domain(part, tested[0], strange)
 
@@ -174,11 +176,13 @@ class Judged:
         truth: (n, n_targets), NaN where unknown.
         levels: predictions by property, by level of the intervals.
         fractions: (n, n_elements) atomic fractions.
+        trained: (n,) whether the model's training part holds the chemical system.
     """
 
     truth: np.ndarray
     levels: dict[float, Mapping[str, Prediction]]
     fractions: np.ndarray
+    trained: np.ndarray
 
 
 def parts_of(model: Path) -> Mapping[str, np.ndarray]:
@@ -199,15 +203,25 @@ def calibrate(model: Path, store: GraphStore, source: Any, seed: int) -> None:
         save_trust(model, assess(ensemble, coded, parts, described.specs, seed=seed).trust)
 
 
-def judged(model: Path, store: GraphStore, source: Any, *, in_part: bool) -> Judged:
-    """Predict the test part of a model's own store, or all of another."""
-    chosen = parts_of(model)["test"] if in_part else np.arange(len(store))
+def judged(run: Path, model: Path, source: Any, store: GraphStore | None = None) -> Judged:
+    """Predict the test part of a model of a run, or all of another store."""
+    own = GraphStore.open(run / "store")
+    chosen = parts_of(model)["test"] if store is None else np.arange(len(store))
+    store = store or own
     levels = {}
     for level in LEVELS:
         predictor = load_predictor(model, level=level)
         coded = coded_by(store, source.wanted.schema, predictor.schema)
         levels[level] = predictor.predict_store(coded, chosen)
-    return Judged(truth=exact_targets(store, chosen), levels=levels, fractions=record_fractions(store, chosen))
+    fractions = record_fractions(store, chosen)
+    home = set(systems(record_fractions(own, parts_of(model)["train"])))
+    trained = np.array([system in home for system in systems(fractions)])
+    return Judged(truth=exact_targets(store, chosen), levels=levels, fractions=fractions, trained=trained)
+
+
+def systems(fractions: np.ndarray) -> list[bytes]:
+    """(n,) the chemical system of each record: its elements from an atomic fraction of a hundredth on."""
+    return [row.tobytes() for row in fractions >= LEAST_FRACTION]
 
 
 def store_of(source: Any, model: Path, folder: Path) -> GraphStore:
@@ -238,6 +252,7 @@ def joined(parts: Sequence[Judged]) -> Judged:
         truth=np.concatenate([part.truth for part in parts]),
         levels={level: join([part.levels[level] for part in parts]) for level in LEVELS},
         fractions=np.concatenate([part.fractions for part in parts]),
+        trained=np.concatenate([part.trained for part in parts]),
     )
 
 
@@ -281,13 +296,19 @@ def line(report: RegressionReport) -> str:
 def print_domain(part: str, tested: Judged, strange: Judged) -> None:
     """How the domain score tells the withheld records from the test part of the same model."""
     home, away = (next(iter(some.levels[0.9].values())).domain_score for some in (tested, strange))
-    labels = np.concatenate([np.zeros(len(home), np.int64), np.ones(len(away), np.int64)])
-    auc = area_under_roc(labels, np.concatenate([home, away]))
+    share = 100 * tested.trained.mean()
     print(
-        f"domain score of withheld {part}: AUC {auc:.3f} against the test part; median {np.median(away):.2f} against "
-        f"{np.median(home):.2f}; above 0.95 {100 * (away > 0.95).mean():.0f} % against "
-        f"{100 * (home > 0.95).mean():.0f} %"
+        f"domain score of withheld {part}: AUC {separation(home, away):.3f} against the test part, "
+        f"{separation(home[tested.trained], away):.3f} against the {share:.0f} % of it whose system was trained on; "
+        f"median {np.median(away):.2f} against {np.median(home):.2f}; above 0.95 "
+        f"{100 * (away > 0.95).mean():.0f} % against {100 * (home > 0.95).mean():.0f} %"
     )
+
+
+def separation(home: np.ndarray, away: np.ndarray) -> float:
+    """The area under the ROC curve of scores that should be higher away than at home."""
+    labels = np.concatenate([np.zeros(len(home), np.int64), np.ones(len(away), np.int64)])
+    return area_under_roc(labels, np.concatenate([home, away]))
 
 
 def _formula_elements(formulas: Sequence[str]) -> list[frozenset[str]]:
