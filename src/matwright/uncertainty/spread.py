@@ -17,6 +17,7 @@ RISING = np.array([True, True, False, False, True])  # more noise, disagreement 
 LEAST_SHARE = 0.1  # of the mean error, under every spread: no prediction is surer than that
 FLOOR_SHARE = 0.05  # of the median error: where members agree by chance, and where the distance is 0
 SMALLEST = 1e-100  # in place of a 0 whose logarithm is taken
+LEAST_SIZE = 0.01  # of the mean error: where most errors are 0 by symmetry, their median is no measure of the others
 TINY = 1e-3  # of the median error: where every error is 0
 LIMIT = 5.0  # of a weight, and of the constant in units of the median error: keeps exponentials finite
 USUAL = np.array([0.3, 0.1, 0.0, 0.0, 0.2])  # weights as they are found where thousands of held-out errors are known
@@ -65,7 +66,7 @@ class SpreadModel:
             distance: (n,) to the training data, None where it is not measured.
             groups: (n,) which group of dependent records each belongs to, counted from 0.
         """
-        size = float(np.median(error)) or float(error.mean()) or SMALLEST
+        size = max(float(np.median(error)), LEAST_SIZE * float(error.mean())) or SMALLEST
         near = 1.0 if distance is None else FLOOR_SHARE * float(np.median(distance)) or SMALLEST
         bare = cls(
             weights=np.zeros(1 + len(FEATURES)),
