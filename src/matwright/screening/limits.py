@@ -109,6 +109,7 @@ class SurrogateLimits:
     """What the property model may say; every --target must lie within reach of its interval besides."""
 
     max_domain_score: float = limit(1.0, "how unlike the training data (1: anything)", high=1.0)
+    hull_interval: bool = limit(False, "the interval of the predicted energy above the hull must reach [hull]")
 
     def __post_init__(self) -> None:
         check(self, "surrogate")
@@ -185,7 +186,7 @@ class SpecimenLimits:
     traction: float = limit(0.1, "pull at the free end", unit="GPa", low=1e-6, high=100.0)
     max_strain: float = limit(0.05, "largest strain, beyond which a linear law means little", high=1.0)
     max_residual: float = limit(1e-8, "out-of-balance force over the force applied")
-    max_boundary_error: float = limit(0.15, "deviation from the traction asked for, over it")
+    max_boundary_error: float = limit(0.5, "deviation from the traction asked for, over the stress")
     elements: int = limit(6, "elements along the short sides of the bar", low=2, high=24)
 
     def __post_init__(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isnan
 
 from matwright.api.design import result
 from matwright.materials.crystal import Crystal
-from matwright.materials.target import Target
+from matwright.materials.target import Target, TargetKind
 from matwright.screening.cascade import apply_rules
+from matwright.screening.hull_distance import HULL_DISTANCE
 from matwright.screening.rules import at_most
 from matwright.screening.rung import Measurement, Rung, broken, judged
 from matwright.screening.thresholds import Thresholds
@@ -16,8 +18,10 @@ from matwright.screening.verdict import Verdict
 
 DOMAIN = "domain_score"
 """The measurement that says how unlike the training data a candidate is, and the rule about it."""
+PREDICTED_HULL = "predicted_e_above_hull"
+"""The rule that the interval of the predicted energy above the hull reaches the limit."""
 
-__all__ = ["broken", "domain_verdicts", "duplicate_verdict", "judged", "rules_rung", "target_verdicts"]
+__all__ = ["broken", "duplicate_verdict", "judged", "rules_rung", "target_verdicts", "trust_verdicts"]
 
 
 def rules_rung(crystal: Crystal, thresholds: Thresholds) -> Rung:
@@ -48,11 +52,15 @@ def target_verdicts(targets: Sequence[Target], measurements: Sequence[Measuremen
     ]
 
 
-def domain_verdicts(measurements: Sequence[Measurement], thresholds: Thresholds) -> list[Verdict]:
-    """The verdict on the domain score, where the thresholds ask for one and the models give one."""
-    most = thresholds.surrogate.max_domain_score
+def trust_verdicts(measurements: Sequence[Measurement], thresholds: Thresholds) -> list[Verdict]:
+    """The verdicts on domain score and predicted energy above the hull, where the thresholds ask for them."""
+    limits, most = thresholds.surrogate, thresholds.hull.max_e_above_hull
     scores = [measured.value for measured in measurements if measured.name == DOMAIN and measured.value is not None]
-    return [at_most(DOMAIN, score, most, "1") for score in scores if most < 1.0]
+    verdicts = [at_most(DOMAIN, score, limits.max_domain_score, "1") for score in scores if limits.max_domain_score < 1]
+    if limits.hull_interval:
+        stable = Target(name=HULL_DISTANCE, unit="eV/atom", kind=TargetKind.MAXIMUM, upper=most)
+        verdicts += [replace(one, rule=PREDICTED_HULL) for one in target_verdicts([stable], measurements)]
+    return verdicts
 
 
 def _target_verdict(target: Target, measured: Measurement) -> Verdict:

@@ -12,7 +12,7 @@ from typing import final
 
 from matwright.api.design import result
 from matwright.api.design.distinct import Group, Seen, group_of
-from matwright.api.design.judging import broken, domain_verdicts, duplicate_verdict, judged, rules_rung, target_verdicts
+from matwright.api.design.judging import broken, duplicate_verdict, judged, rules_rung, target_verdicts, trust_verdicts
 from matwright.api.design.novelty import Library
 from matwright.api.design.records import DesignRecord, Measurement, Rung
 from matwright.api.design.settings import DesignSettings
@@ -102,5 +102,5 @@ def surrogate_rung(
     if isinstance(answer, CalculationError):
         return broken(name, str(answer), code=code, seconds=seconds)
     demands = [target for target in settings.targets if target.name != "e_above_hull"]  # judged by the potential
-    verdicts = [*target_verdicts(demands, answer), *domain_verdicts(answer, settings.thresholds)]
+    verdicts = [*target_verdicts(demands, answer), *trust_verdicts(answer, settings.thresholds)]
     return judged(name, verdicts, answer, residual=settings.thresholds.residual, code=code, seconds=seconds)

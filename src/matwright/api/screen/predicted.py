@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from matwright.api.design.judging import domain_verdicts, target_verdicts
+from matwright.api.design.judging import target_verdicts, trust_verdicts
 from matwright.api.design.surrogate import HULL_DISTANCE, Surrogates
 from matwright.api.elastic import PredictedTensor, predict_tensors
 from matwright.errors import CalculationError, MatwrightError
@@ -57,7 +57,7 @@ class SurrogateStage:
         if isinstance(answer, CalculationError):
             return Climb(rung=broken(self.name, str(answer), code=self.code, seconds=seconds))
         demands = [target for target in self.targets if self.judge_hull or target.name != HULL_DISTANCE]
-        verdicts = [*target_verdicts(demands, answer), *domain_verdicts(answer, self.thresholds)]
+        verdicts = [*target_verdicts(demands, answer), *trust_verdicts(answer, self.thresholds)]
         rung = judged(
             self.name,
             verdicts,
