@@ -28,7 +28,8 @@ TIGHT = RelaxationSettings(fmax=0.005, smax=0.05, max_steps=300, max_seconds=inf
 """The state without strain: at rest, so that stresses are those of the strain."""
 IONS = RelaxationSettings(fmax=0.005, max_steps=100, max_seconds=inf, cell=False)
 """The ions in a deformed cell."""
-_SINGULAR = 1e-6
+_WEAKEST = 0.3
+"""Least singular value of the fit: a tensor that strains hardly show would be known by its noise. All six give 1."""
 
 
 @final
@@ -94,8 +95,12 @@ def strained(crystal: Crystal, strain: Array) -> Crystal:
 
 
 def invariant_basis(operations: Array) -> Array:
-    """(n, 6, 6) orthonormal basis of the stiffnesses, Mandel notation, that operations (m, 3, 3) leave unchanged."""
-    turns = mandel_rotation(operations)
+    """(n, 6, 6) orthonormal basis of the stiffnesses, Mandel notation, that operations (m, 3, 3) leave unchanged.
+
+    A crystal obeys its group within a tolerance only; the nearest orthogonal matrices take the place of its operations.
+    """
+    left, _, right = np.linalg.svd(operations)
+    turns = mandel_rotation(left @ right)
     units = np.zeros((21, 6, 6))
     for place, (row, column) in enumerate((i, j) for i in range(6) for j in range(i, 6)):
         units[place, row, column] = units[place, column, row] = 1.0 if row == column else np.sqrt(0.5)
@@ -106,7 +111,7 @@ def invariant_basis(operations: Array) -> Array:
 
 
 def sufficient_strains(basis: Array) -> list[Array]:
-    """The fewest unit strains (Mandel vectors) whose stresses determine every tensor of the basis (n, 6, 6)."""
+    """Few unit strains (Mandel vectors) whose stresses determine every tensor of the basis (n, 6, 6) well."""
     chosen: list[Array] = []
     rank = 0
     while rank < len(basis):
@@ -139,7 +144,7 @@ def _plan(outcome: Outcome, symprec: float) -> _Plan | Failure:
 
 
 def _rank(basis: Array, strains: list[Array]) -> int:
-    return int(np.linalg.matrix_rank(_responses(basis, strains), tol=_SINGULAR))
+    return int(np.linalg.matrix_rank(_responses(basis, strains), tol=_WEAKEST))
 
 
 def _responses(basis: Array, strains: list[Array]) -> Array:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import final
 
+from matwright.errors import CalculationError
 from matwright.materials.crystal import Crystal
+from matwright.materials.interop import primitive
 from matwright.screening.cascade import apply_rules
 from matwright.screening.potential import Failure, Potential
 from matwright.screening.relax import Outcome, RelaxationSettings, relax
@@ -73,7 +75,7 @@ def relaxation_rung(
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaxationStage:
-    """Relaxes positions and cells to half of what may be left, in batches.
+    """Relaxes positions and primitive cells to half of what may be left, in batches.
 
     Attributes:
         potential: energies, forces and stresses.
@@ -94,15 +96,17 @@ class RelaxationStage:
         settings = RelaxationSettings(
             fmax=limits.max_fmax / 2, smax=limits.max_smax / 2, max_steps=limits.max_steps, max_seconds=inf
         )
-        outcomes = relax([climber.crystal for climber in climbers], self.potential, settings=settings)
-        return [self._climb(climber, outcome) for climber, outcome in zip(climbers, outcomes, strict=True)]
+        crystals = [smallest_cell(climber.crystal) for climber in climbers]
+        outcomes = relax(crystals, self.potential, settings=settings)
+        found = zip(climbers, crystals, outcomes, strict=True)
+        return [self._climb(climber, crystal, outcome) for climber, crystal, outcome in found]
 
-    def _climb(self, climber: Climber, outcome: Outcome) -> Climb:
+    def _climb(self, climber: Climber, given: Crystal, outcome: Outcome) -> Climb:
         relaxed = None if isinstance(outcome, Failure) else outcome.crystal
         rules = rules_of("density", self.thresholds) | rules_of("geometry", self.thresholds)
         further = () if relaxed is None else apply_rules(relaxed, self.thresholds, rules=rules, stop_at_first=False)
         rung = relaxation_rung(
-            climber.crystal,
+            given,
             outcome,
             self.potential.name,
             self.thresholds,
@@ -110,3 +114,13 @@ class RelaxationStage:
             further=further,
         )
         return Climb(rung=rung, relaxed=relaxed)
+
+
+def smallest_cell(crystal: Crystal) -> Crystal:
+    """The primitive cell, which costs the least; the crystal itself where none is found or it is not periodic."""
+    if not all(crystal.pbc):
+        return crystal
+    try:
+        return primitive(crystal)
+    except CalculationError:
+        return crystal

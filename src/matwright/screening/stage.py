@@ -9,7 +9,7 @@ from typing import Protocol, final
 
 from matwright.errors import MatwrightError
 from matwright.materials.crystal import Crystal
-from matwright.materials.symmetry import point_rotations, site_symmetry
+from matwright.materials.symmetry import site_symmetry
 from matwright.screening.cascade import apply_rules
 from matwright.screening.rules import rules_of
 from matwright.screening.rung import Measurement, Rung, judged
@@ -83,7 +83,7 @@ class RulesStage:
         start = time.perf_counter()
         rules = rules_of(self.name, self.thresholds)
         verdicts = apply_rules(climber.crystal, self.thresholds, rules=rules, stop_at_first=False)
-        taken = _symmetry(climber.crystal, self.thresholds) if self.name == "symmetry" else []
+        taken = _space_group(climber.crystal, self.thresholds) if self.name == "symmetry" else []
         return judged(
             self.name,
             verdicts,
@@ -94,14 +94,10 @@ class RulesStage:
         )
 
 
-def _symmetry(crystal: Crystal, thresholds: Thresholds) -> list[Measurement]:
-    """Space group and order of the point group; none where no symmetry can be found."""
-    symprec = thresholds.symmetry.symprec
+def _space_group(crystal: Crystal, thresholds: Thresholds) -> list[Measurement]:
+    """Its number; nothing where no symmetry can be found."""
     try:
-        number, order = site_symmetry(crystal, symprec).number, len(point_rotations(crystal, symprec))
+        number = site_symmetry(crystal, thresholds.symmetry.symprec).number
     except MatwrightError:
         return []
-    return [
-        Measurement(name="space_group", value=float(number), unit="1"),
-        Measurement(name="operations", value=float(order), unit="1"),
-    ]
+    return [Measurement(name="space_group", value=float(number), unit="1")]

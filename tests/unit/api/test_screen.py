@@ -197,6 +197,7 @@ def test_the_whole_ladder_for_one_crystal(folder: Path, tmp_path: Path) -> None:
     screen(Inputs(paths=(folder / "magnesia.cif",)), settings, tmp_path / "run")
     (row,) = rows_of(tmp_path / "run", "candidates.csv")
     assert (row["status"], row["reached"]) == ("survivor", "phonon")
+    assert float(row["elastic.elastic_c11 [GPa]"]) == pytest.approx(213, rel=0.03)  # in the standard frame
     assert float(row["elastic.elastic_bulk_modulus [GPa]"]) == pytest.approx((213 + 2 * 81) / 3, rel=0.03)
     assert float(row["equation_of_state.bulk_modulus_eos [GPa]"]) == pytest.approx(130, rel=0.1)
     assert float(row["phonon.lowest_frequency [THz]"]) > 1
