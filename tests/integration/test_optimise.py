@@ -71,7 +71,8 @@ def test_a_run_leaves_curves_candidates_and_a_generator(whole: Path) -> None:
     assert len({(row["formula"], row["space_group"], row["n_atoms"]) for row in candidates}) > 20
     for row in candidates:
         assert (float(row["bulk_modulus"]) >= 150) == (row["hit"] == "1")
-        weighted = float(row["target_term"]) + 0.2 * float(row["stability_term"]) - 0.1 * float(row["uncertainty_term"])
+        term = {name: float(row[f"{name}_term"]) for name in ("target", "met", "stability", "uncertainty")}
+        weighted = term["target"] + term["met"] + 0.2 * term["stability"] - 0.1 * term["uncertainty"]
         assert float(row["reward"]) == pytest.approx(weighted, abs=1e-4)
     assert len(list((whole / "cifs").glob("*.cif"))) == len(candidates)
     record = read_json(whole / "run.json")

@@ -12,6 +12,7 @@ from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.rl.archive import Archive
 from matwright.generation.rl.policy import Policy
 from matwright.generation.rl.scoring import Scorer, archived
+from matwright.generation.sampler import Latents
 from matwright.materials.formula import formula_text
 from matwright.rng import torch_generator
 
@@ -51,16 +52,22 @@ class Assessment:
         return self.valid / self.drawn
 
 
-def assess(policy: Policy, scorer: Scorer, n: int, seed: int) -> tuple[Assessment, Archive]:
+def assess(
+    policy: Policy, scorer: Scorer, n: int, seed: int, latents: Latents | None = None
+) -> tuple[Assessment, Archive]:
     """Draw n sequences and count; the novel ones come back too, one a bucket, hits first.
 
     Raises:
         InputError: not one of them is a crystal that passes the contact rules.
     """
-    rollout = policy.draw(n, torch_generator(seed, "rl", "assess"))
-    found = archived(scorer(rollout), rollout, step=0)
+    rollout = policy.draw(n, torch_generator(seed, "rl", "assess"), latents)
+    return counted(policy.trained, archived(scorer(rollout), rollout, step=0), n)
+
+
+def counted(trained: TrainedGenerator, found: Archive, n: int) -> tuple[Assessment, Archive]:
+    """The counts of valid crystals found among n sequences, and the novel ones, one a bucket, hits first."""
     unique = found.best(len(found))
-    novel = unique.select(np.flatnonzero(~known(policy.trained, unique)))
+    novel = unique.select(np.flatnonzero(~known(trained, unique)))
     counts = Assessment(
         drawn=n,
         valid=len(found),

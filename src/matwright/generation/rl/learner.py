@@ -110,6 +110,8 @@ class Learner:
 
     def _learn(self, episodes: Episodes, rewards: Tensor) -> None:
         method = METHODS[self.config.algorithm](self.config)
+        for group in self.optimiser.param_groups:  # Adam's first steps are as long as its rate, whatever the gradient
+            group["lr"] = self.config.learning_rate * min(1.0, self.step / self.config.warmup)
         advantage = advantages(rewards)
         generator = torch_generator(self.seed, "rl", "order", self.step)
         memory = self._replayed(generator, rewards)
@@ -152,7 +154,7 @@ class Learner:
         self.hit_keys = np.union1d(self.hit_keys, found.keys[found.columns["hit"] > 0])
         kept = found if self.archive is None else self.archive.merged(found, self.config.memory)
         self.archive = kept.best(self.config.memory)
-        self.scored += crystals
+        self.scored += int(scored.passed.sum())
         share = 1.0 / max(crystals, 1)
         failed = scored.drawn - len(scored.rows)
         return StepReport(

@@ -21,7 +21,7 @@ from matwright.generation.coordinates import Room
 from matwright.generation.decoder import SequenceDecoder
 from matwright.generation.likelihood import sequence_log_prob
 from matwright.generation.masks import MaskRules, trace_masks
-from matwright.generation.sampler import Rollout, sample_sequences
+from matwright.generation.sampler import Latents, Rollout, sample_sequences
 from matwright.generation.sequence_batch import SequenceBatch
 from matwright.generation.sequence_data import SequenceData
 from matwright.materials.constraints import Constraints
@@ -90,8 +90,8 @@ class Policy:
         """Those that learn."""
         return [parameter for parameter in self.decoder.parameters() if parameter.requires_grad]
 
-    def draw(self, n: int, generator: torch.Generator) -> Rollout:
-        """N sequences, each from its own latent; incomplete ones are marked."""
+    def draw(self, n: int, generator: torch.Generator, latents: Latents | None = None) -> Rollout:
+        """N sequences, each from its own latent (of the prior, or of `latents`); incomplete ones are marked."""
         return sample_sequences(
             self.decoder,
             self.rules,
@@ -99,6 +99,7 @@ class Policy:
             temperatures=self.trained.temperatures,
             generator=generator,
             room=self._room,
+            latents=latents,
         )
 
     @torch.no_grad()

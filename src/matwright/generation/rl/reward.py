@@ -1,18 +1,20 @@
 """The reward of a crystal (E28), term by term.
 
-    R(S) = −Σ_t min(d_t / s_t, 2) + λ_s · exp(−max(E_hull, 0) / h) − λ_u · U(S)
+    R(S) = −Σ_t min(d_t / s_t, 2) + λ_m Π_t P_t + λ_s exp(−(max(E_hull, 0) + max(−E_hull − p, 0)) / h) − λ_u U(S)
 
 | symbol | variable |
 | --- | --- |
-| d_t | distance of the predicted property to target t |
+| d_t | expected distance to target t of a normal variable with the predicted mean and standard deviation |
 | s_t | `Scale.reach`: the distance of the untuned generator's median crystal, at least the spread of its crystals |
-| λ_s, h | `RewardConfig.stability`, `hull_scale` |
+| P_t, λ_m | probability that this variable meets target t, 0 where its mean does not; `RewardConfig.met` |
+| λ_s, h, p | `RewardConfig.stability`, `hull_scale`, `plausible`: farther below the hull a model rather errs |
 | U | mean over targets of σ_t / (σ_t + spread), σ_t epistemic, plus the domain score's excess over its limit |
 
-So a target costs nothing where it is met and about 1 at the start; the scalarisation of several targets is their plain
-sum. A target to minimise or maximise has no distance: it adds −z / (1 + |z|), z the number of spreads by which the
-value is worse than the untuned median. Invalid crystals and those that no model can judge get the floor, which lies
-below every other reward.
+So a target costs about 1 at the start and nothing where it is surely met; the distance leads there from afar, the
+probability counts near by. The scalarisation of several targets is the plain sum of distances and the product of
+probabilities. A target to minimise or maximise has no distance: it adds −z / (1 + |z|), z the number of spreads by
+which the value is worse than the untuned median. Invalid crystals and those that no model can judge get the floor,
+which lies below every other reward.
 """
 
 from __future__ import annotations
@@ -74,6 +76,7 @@ class RewardTerms:
 
     Attributes:
         target: −Σ over targets, each in −2..1.
+        met: Π_t P_t before its weight, 0..1.
         stability: before its weight, 0..1.
         uncertainty: U before its weight, 0..2.
         total: R; the floor where a crystal is invalid or cannot be judged.
@@ -82,6 +85,7 @@ class RewardTerms:
     """
 
     target: Floats
+    met: Floats
     stability: Floats
     uncertainty: Floats
     total: Floats
@@ -114,15 +118,18 @@ class Reward:
 
     def __call__(self, predictions: Mapping[str, Prediction]) -> RewardTerms:
         """The terms of n crystals that passed the contact rules."""
-        losses = [self._loss(target, predictions[target.name].mean) for target in self.targets]
+        losses = [self._loss(target, predictions[target.name]) for target in self.targets]
         target = -np.sum(losses, axis=0)
-        stability = self._stability(predictions)
+        met, stability = self._met(predictions), self._stability(predictions)
         uncertainty = self._uncertainty(predictions)
-        total = target + self.config.stability * stability - self.config.uncertainty * uncertainty
+        total = (
+            target + self.config.met * met + self.config.stability * stability - self.config.uncertainty * uncertainty
+        )
         demands = [t.satisfied(predictions[t.name].mean) for t in self.targets if not t.is_objective]
         judged = np.isfinite(total)
         return RewardTerms(
             target=target,
+            met=met,
             stability=stability,
             uncertainty=uncertainty,
             total=np.where(judged, total, self.floor),
@@ -130,17 +137,28 @@ class Reward:
             objectives=np.stack([objective(t, predictions[t.name].mean) for t in self.targets], axis=1),
         )
 
-    def _loss(self, target: Target, value: Floats) -> Floats:
+    def _loss(self, target: Target, prediction: Prediction) -> Floats:
         """(n,) in 0..`FARTHEST` for a demand, −1..1 for an objective."""
         scale = self.scales[target.name]
         if not target.is_objective:
-            return np.minimum(target.distance(value) / scale.reach(target), FARTHEST)
-        worse = (value - scale.centre) / scale.spread * (1 if target.kind is TargetKind.MINIMISE else -1)
+            distance = expected_distance(target, prediction.mean, prediction.std)
+            return np.minimum(distance / scale.reach(target), FARTHEST)
+        worse = (prediction.mean - scale.centre) / scale.spread * (1 if target.kind is TargetKind.MINIMISE else -1)
         return np.asarray(worse / (1 + np.abs(worse)))
+
+    def _met(self, predictions: Mapping[str, Prediction]) -> Floats:
+        chances = [
+            probability_met(target, predictions[target.name].mean, predictions[target.name].std)
+            for target in self.targets
+            if not target.is_objective
+        ]
+        n = len(predictions[self.targets[0].name].mean)
+        return np.prod(chances, axis=0) if chances else np.zeros(n)
 
     def _stability(self, predictions: Mapping[str, Prediction]) -> Floats:
         above = predictions[HULL_DISTANCE].mean
-        return np.asarray(np.exp(-np.maximum(above, 0.0) / self.config.hull_scale))
+        off = np.maximum(above, 0.0) + np.maximum(-above - self.config.plausible, 0.0)
+        return np.asarray(np.exp(-off / self.config.hull_scale))
 
     def _uncertainty(self, predictions: Mapping[str, Prediction]) -> Floats:
         spreads = []
@@ -151,6 +169,37 @@ class Reward:
         limit = self.config.domain_limit
         excess = np.clip((domain - limit) / (1 - limit), 0.0, 1.0)
         return np.asarray(np.mean(spreads, axis=0) + np.where(np.isnan(domain), 0.0, excess))
+
+
+def expected_distance(target: Target, mean: Floats, std: Floats) -> Floats:
+    """(n,) E[d(x)] for x ~ N(mean, std²), in the unit of the target: a prediction near a bound may miss it.
+
+    E[max(b − x, 0)] = σ (u Φ(u) + φ(u)) with u = (b − μ)/σ, and likewise above.
+    """
+    sigma = np.maximum(std, _SMALLEST_SPREAD)
+    total = np.zeros(len(mean))
+    for bound, sign in ((target.lower, 1.0), (target.upper, -1.0)):
+        if bound is not None:
+            u = sign * (bound - mean) / sigma
+            total += sigma * (u * _normal_share(u) + np.exp(-0.5 * u**2) / np.sqrt(2 * np.pi))
+    return total
+
+
+def probability_met(target: Target, mean: Floats, std: Floats) -> Floats:
+    """(n,) P(x is accepted) for x ~ N(mean, std²), 0 where the mean is not accepted.
+
+    Without that cut a larger standard deviation would pay wherever the mean misses the target.
+    """
+    sigma = np.maximum(std, _SMALLEST_SPREAD)
+    below = 0.0 if target.lower is None else _normal_share((target.lower - mean) / sigma)
+    above = 0.0 if target.upper is None else _normal_share((mean - target.upper) / sigma)
+    return np.clip(1.0 - below - above, 0.0, 1.0) * target.satisfied(mean)
+
+
+def _normal_share(u: Floats) -> Floats:
+    from scipy.special import ndtr  # heavy: behind its door
+
+    return np.asarray(ndtr(u))
 
 
 def objective(target: Target, value: Floats) -> Floats:

@@ -126,6 +126,7 @@ def archived(scored: Scored, rollout: Rollout, step: int) -> Archive:
         "reward": terms.total[chosen],
         "hit": terms.hit[chosen].astype(np.float64),
         "target_term": terms.target[chosen],
+        "met_term": terms.met[chosen],
         "stability_term": terms.stability[chosen],
         "uncertainty_term": terms.uncertainty[chosen],
     }

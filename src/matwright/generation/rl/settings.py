@@ -23,22 +23,29 @@ class RewardConfig:
     """The weights of E28; every term is bounded, so that none can drown the others.
 
     Attributes:
+        met: λ_m, weight of the probability that every target is met.
         stability: λ_s, weight of the stability term in 0..1.
         hull_scale: eV/atom above the hull at which the stability term has fallen to 1/e.
+        plausible: eV/atom below the hull from which the stability term falls again: known hulls are seldom beaten by
+            more, and a prediction that says so is rather an error of the model.
         uncertainty: weight of the uncertainty penalty in 0..2.
         domain_limit: domain score from which a crystal counts as unlike the training data, in [0, 1).
     """
 
+    met: float = 1.0
     stability: float = 0.2
     hull_scale: float = 0.1
+    plausible: float = 0.1
     uncertainty: float = 0.1
     domain_limit: float = 0.8
 
     def __post_init__(self) -> None:
-        if min(self.stability, self.uncertainty) < 0:
-            raise InputError("the weights of stability and uncertainty are not negative")
-        if self.hull_scale <= 0 or not 0 <= self.domain_limit < 1:
-            raise InputError("the hull scale is positive and the domain limit lies in [0, 1)")
+        if min(self.met, self.stability, self.uncertainty) < 0:
+            raise InputError("the weights of the reward are not negative")
+        if self.hull_scale <= 0 or self.plausible < 0 or not 0 <= self.domain_limit < 1:
+            raise InputError(
+                "the hull scale is positive, the plausible depth not negative, and the domain limit lies in [0, 1)"
+            )
 
 
 @final
@@ -50,6 +57,7 @@ class LearningConfig:
         algorithm: see `Algorithm`.
         batch: sequences drawn a step.
         learning_rate: of Adam.
+        warmup: steps over which the learning rate rises to its value.
         gradient_norm: the gradient is cut to this length.
         passes: of PPO over the episodes of a step; REINFORCE takes one.
         minibatch: episodes a step of PPO's optimiser.
@@ -65,13 +73,14 @@ class LearningConfig:
 
     algorithm: Algorithm = Algorithm.PPO
     batch: int = 256
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
+    warmup: int = 8
     gradient_norm: float = 1.0
     passes: int = 2
     minibatch: int = 128
     clip: float = 0.2
-    entropy: float = 0.01
-    leash: float = 0.01
+    entropy: float = 0.005
+    leash: float = 0.005
     replay: int = 64
     replay_weight: float = 0.5
     memory: int = 2000
@@ -79,9 +88,12 @@ class LearningConfig:
     repeat_limit: int = 2
 
     def __post_init__(self) -> None:
-        if min(self.batch, self.passes, self.minibatch, self.repeat_limit) < 1 or self.memory < self.replay:
+        if (
+            min(self.batch, self.warmup, self.passes, self.minibatch, self.repeat_limit) < 1
+            or self.memory < self.replay
+        ):
             raise InputError(
-                "batch, passes, minibatch and repeat limit are at least 1, and the memory holds the replay"
+                "batch, warm-up, passes, minibatch and repeat limit are at least 1, and the memory holds the replay"
             )
         if not 0 < self.clip < 1 or self.learning_rate <= 0 or self.gradient_norm <= 0:
             raise InputError("the clip lies in (0, 1); learning rate and gradient norm are positive")

@@ -14,7 +14,7 @@ from matwright.errors import InputError
 from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.rl.diversity import Buckets, bucket_keys
 from matwright.generation.rl.policy import Policy
-from matwright.generation.rl.reward import Reward, Scale, nondominated
+from matwright.generation.rl.reward import Reward, Scale, expected_distance, nondominated
 from matwright.generation.rl.settings import LearningConfig, RewardConfig
 from matwright.generation.sequence_batch import SequenceBatch, join_batches
 from matwright.materials.constraints import NO_CONSTRAINTS
@@ -46,12 +46,14 @@ def predictions(
 
 def test_the_terms_add_up_as_stated() -> None:
     terms = REWARD(predictions([200.0, 320.0], density=7.0, above=0.1, sigma=50.0, domain=0.9))
-    lost = 100 / 220, 0.0
-    np.testing.assert_allclose(terms.target, [-(share + 0.5) for share in lost])
+    draws = np.random.default_rng(0).normal(0, 50, 400_000)
+    lost = [np.maximum(300 - modulus - draws, 0).mean() / 220 for modulus in (200, 320)]
+    np.testing.assert_allclose(terms.target, [-(share + 0.5) for share in lost], rtol=1e-3)
     np.testing.assert_allclose(terms.stability, np.exp(-1))
     unsure = (50 / 100 + 50 / 52) / 2 + 0.5
     np.testing.assert_allclose(terms.uncertainty, unsure)
-    np.testing.assert_allclose(terms.total, terms.target + 0.5 * np.exp(-1) - 0.3 * unsure)
+    np.testing.assert_allclose(terms.met, [0.0, (draws > 300 - 320).mean()], atol=3e-3)
+    np.testing.assert_allclose(terms.total, terms.target + terms.met + 0.5 * np.exp(-1) - 0.3 * unsure)
     assert terms.hit.tolist() == [False, True]
     np.testing.assert_allclose(terms.objectives, [[100, 7], [0, 7]])
 
@@ -76,9 +78,22 @@ def test_nearer_more_stable_and_surer_is_never_worse(
 ) -> None:
     here = REWARD(predictions(modulus, density, above, sigma, domain)).total[0]
     assert REWARD(predictions(modulus + 100 * step, density, above, sigma, domain)).total[0] >= here - 1e-12
-    assert REWARD(predictions(modulus, density, above - step, sigma, domain)).total[0] >= here - 1e-12
+    if above - step >= -0.1:  # farther below the hull a model rather errs
+        assert REWARD(predictions(modulus, density, above - step, sigma, domain)).total[0] >= here - 1e-12
     assert REWARD(predictions(modulus, density, above, max(sigma - step, 0), domain)).total[0] >= here - 1e-12
     assert REWARD(predictions(modulus, density, above, sigma, max(domain - step, 0))).total[0] >= here - 1e-12
+
+
+def test_a_sure_prediction_is_as_far_as_it_is() -> None:
+    target = parse_target("band_gap=1.5±0.2 eV")
+    value = np.array([0.0, 1.2, 1.4, 1.7, 2.5])
+    np.testing.assert_allclose(expected_distance(target, value, np.zeros(5)), target.distance(value), atol=1e-6)
+    assert (expected_distance(target, value, np.full(5, 0.3)) > target.distance(value)).all()
+
+
+def test_far_below_the_hull_is_not_believed() -> None:
+    found = REWARD(predictions(300.0, above=[-0.05, -0.1, -0.3, -1.0])).stability
+    assert found[0] == found[1] == 1.0 > found[2] > found[3]
 
 
 def test_what_cannot_be_judged_gets_the_floor_and_is_no_hit() -> None:

@@ -1,0 +1,353 @@
+"""Four ways from a generator to targets on one budget of scored crystals: PPO, REINFORCE, latent ascent, ranking.
+
+    python benchmarks/rl.py --speed                                    # scored crystals a second on one core
+    python benchmarks/rl.py --target all --seeds 5 --out rl.jsonl      # the comparison; an existing file is continued
+    python benchmarks/rl.py --report --out rl.jsonl                    # the tables again, from the file
+    python benchmarks/rl_confirm.py --runs rl.jsonl                    # second opinions on the hits
+
+Each way may score `--budget` crystals with the shipped predictor. Then it proposes: PPO and REINFORCE draw `--assess`
+fresh sequences from the tuned policy, latent ascent draws them from its optimised latents (three fifths of its budget
+fit the network, the rest is scored on the way), ranking hands out its best ones. "Before" are fresh draws of the
+untuned generator under the same constraints and seed. A hit meets every target by the predicted mean; rates are among
+valid (contact rules), unique (formula, space group, letters) and novel crystals (formula with space group not among
+the shipped fingerprints of known materials).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from matwright.api.generate import load_generator
+from matwright.api.optimise.surrogate import ModelSurrogate
+from matwright.api.predict import load_predictor
+from matwright.data.hull_batch import shipped_hull_table
+from matwright.elements import atomic_number
+from matwright.generation.checkpoint import TrainedGenerator
+from matwright.generation.latent import LatentGenerator
+from matwright.generation.rl.archive import Archive
+from matwright.generation.rl.ascent import AscentConfig, climb
+from matwright.generation.rl.assessment import Assessment, assess, counted
+from matwright.generation.rl.learner import Learner
+from matwright.generation.rl.policy import Policy
+from matwright.generation.rl.pool import draw_pool, joined
+from matwright.generation.rl.reward import Reward
+from matwright.generation.rl.scoring import Scorer, measure_scales
+from matwright.generation.rl.settings import Algorithm, LearningConfig, RewardConfig
+from matwright.generation.wyckoff.decode import decode_arrays
+from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
+from matwright.materials.target import parse_target
+from matwright.rng import torch_generator
+from matwright.runs import provenance
+from matwright.training.compute import fast_mode
+
+FLUORINE_AND_OXYGEN = frozenset({atomic_number("F"), atomic_number("O")})
+TARGETS: dict[str, tuple[tuple[str, ...], Constraints]] = {
+    "bulk_modulus": (("bulk_modulus>=300 GPa",), NO_CONSTRAINTS),
+    "band_gap": (("band_gap=1.5±0.2 eV", "e_above_hull<=0.1 eV/atom"), NO_CONSTRAINTS),
+    "formation_energy": (
+        ("formation_energy_per_atom<=-2.5 eV/atom",),
+        Constraints(forbidden=FLUORINE_AND_OXYGEN, n_elements=(1, 3)),
+    ),
+}
+SCALE_DRAWS = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One target with one seed: what every way starts from."""
+
+    trained: TrainedGenerator
+    constraints: Constraints
+    scorer: Scorer
+    budget: int
+    n: int
+    seed: int
+
+    def policy(self) -> Policy:
+        """An untuned policy."""
+        return Policy(self.trained, self.constraints)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Counts of the proposals, the novel ones, different novel hits within the budget, crystals scored, and notes."""
+
+    after: Assessment
+    proposals: Archive
+    found: int
+    scored: int
+    notes: dict[str, Any]
+
+
+def learned(task: Task, algorithm: Algorithm) -> Outcome:
+    policy = task.policy()
+    learner = Learner(policy, task.scorer, replace(LearningConfig(), algorithm=algorithm), task.seed)
+    reports = []
+    while learner.scored < task.budget:
+        reports.append(learner.advance())
+    after, proposals = assess(policy, task.scorer, task.n, task.seed)
+    assert learner.archive is not None
+    curve = [asdict(report) for report in reports]
+    return Outcome(
+        after=after,
+        proposals=proposals,
+        found=novel_hits(task, learner.archive),
+        scored=learner.scored,
+        notes={"curve": curve, "kl": reports[-1].kl},
+    )
+
+
+def ascended(task: Task) -> Outcome:
+    policy = task.policy()
+    pool = draw_pool(policy, task.scorer, 3 * task.budget // 5, task.seed)
+    ascent = climb(pool, AscentConfig(), task.seed)
+    rest, scored, part = [pool.found], pool.scored, 0
+    while scored < task.budget:
+        some, archive = assess_all(task, policy, ascent.latents(), part)
+        rest.append(archive)
+        scored, part = scored + some, part + 1
+    after, proposals = assess(policy, task.scorer, task.n, task.seed, ascent.latents())
+    found = novel_hits(task, joined(rest))
+    notes = {"explained": ascent.explained, "norm": float(ascent.z.norm(dim=1).mean())}
+    return Outcome(after=after, proposals=proposals, found=found, scored=scored, notes=notes)
+
+
+def assess_all(task: Task, policy: Policy, latents: Any, part: int) -> tuple[int, Archive]:
+    from matwright.generation.rl.scoring import archived
+
+    rollout = policy.draw(512, torch_generator(task.seed, "rl", "ascended", part), latents)
+    scored = task.scorer(rollout)
+    return int(scored.passed.sum()), archived(scored, rollout, step=part)
+
+
+def ranked(task: Task) -> Outcome:
+    pool = draw_pool(task.policy(), task.scorer, task.budget, task.seed)
+    found = pool.found
+    best = found.best(len(found))
+    top = best.select(np.argsort(-best.columns["reward"], kind="stable")[: task.n])
+    after, proposals = counted(task.trained, top, len(top))
+    return Outcome(after=after, proposals=proposals, found=novel_hits(task, found), scored=pool.scored, notes={})
+
+
+def novel_hits(task: Task, archive: Archive) -> int:
+    hits = archive.select(np.flatnonzero(archive.columns["hit"] > 0))
+    return counted(task.trained, hits, len(hits))[0].hits if len(hits) else 0
+
+
+WAYS: dict[str, Callable[[Task], Outcome]] = {
+    "ppo": lambda task: learned(task, Algorithm.PPO),
+    "reinforce": lambda task: learned(task, Algorithm.REINFORCE),
+    "latent": ascended,
+    "ranking": ranked,
+}
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(1)
+    with fast_mode():
+        if options.speed:
+            print_speed(options.seed)
+            return
+        if not options.report:
+            run_all(options)
+    report(_lines(options.out))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--speed", action="store_true", help="measure scored crystals a second, and nothing else")
+    parser.add_argument("--report", action="store_true", help="only print the tables of --out")
+    parser.add_argument("--target", default="all", help=f"all, or some of {','.join(TARGETS)}")
+    parser.add_argument("--ways", default=",".join(WAYS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0, help="of --speed")
+    parser.add_argument("--budget", type=int, default=6000, help="crystals scored in one run")
+    parser.add_argument("--assess", type=int, default=1000, help="proposals of one run")
+    parser.add_argument("--kept", type=int, default=40, help="hits of one run that are kept for second opinions")
+    parser.add_argument("--out", type=Path, default=Path("rl.jsonl"))
+    return parser.parse_args()
+
+
+def ingredients() -> tuple[TrainedGenerator, ModelSurrogate]:
+    generator = load_generator("mp-generator")
+    assert isinstance(generator, LatentGenerator)
+    surrogate = ModelSurrogate({"mp-crystal": load_predictor("mp-crystal")}, shipped_hull_table())
+    return generator.trained, surrogate
+
+
+def run_all(options: argparse.Namespace) -> None:
+    trained, surrogate = ingredients()
+    settings = {"budget": options.budget, "assess": options.assess, "learning": _plain(LearningConfig())}
+    settings["reward"] = asdict(RewardConfig())
+    lines = _lines(options.out)
+    done = {(line["target"], line["way"], line["seed"]) for line in lines if line["settings"] == settings}
+    names = list(TARGETS) if options.target == "all" else options.target.split(",")
+    for seed in range(options.seeds):
+        for name in names:
+            ways = [way for way in options.ways.split(",") if (name, way, seed) not in done]
+            if ways:
+                task = started(name, seed, trained, surrogate, options)
+                before, plain = assess(task.policy(), task.scorer, 2 * task.n, seed)
+                for way in ways:
+                    line = run_one(name, way, task, before, options.kept)
+                    line["untuned_hits"] = kept_hits(trained, plain, options.kept, seed)
+                    _append(options.out, {"settings": settings, **line})
+
+
+def started(
+    name: str, seed: int, trained: TrainedGenerator, surrogate: ModelSurrogate, options: argparse.Namespace
+) -> Task:
+    """One target with one seed, the rewards scaled on draws of the untuned generator."""
+    texts, constraints = TARGETS[name]
+    targets = [parse_target(text) for text in texts]
+    rollout = Policy(trained, constraints).draw(SCALE_DRAWS, torch_generator(seed, "rl", "scales"))
+    reward = Reward(targets, measure_scales(trained, surrogate, rollout, targets), RewardConfig())
+    return Task(
+        trained=trained,
+        constraints=constraints,
+        scorer=Scorer(trained, surrogate, reward),
+        budget=options.budget,
+        n=options.assess,
+        seed=seed,
+    )
+
+
+def run_one(name: str, way: str, task: Task, before: Assessment, kept: int) -> dict[str, Any]:
+    """One way on one task, as a line of the file."""
+    start = time.process_time()
+    outcome = WAYS[way](task)
+    seconds = time.process_time() - start
+    print(
+        f"{name:17s} {way:10s} seed {task.seed}: hit rate {before.hit_rate:.4f} -> {outcome.after.hit_rate:.4f}, "
+        f"unique {outcome.after.uniqueness:.3f}, {outcome.found} novel hits in {outcome.scored} scored, "
+        f"{seconds:.0f} CPU s",
+        flush=True,
+    )
+    return {
+        "target": name,
+        "way": way,
+        "seed": task.seed,
+        "before": _assessed(before),
+        "after": _assessed(outcome.after),
+        "found": outcome.found,
+        "scored": outcome.scored,
+        "cpu_seconds": seconds,
+        "notes": outcome.notes,
+        "commit": provenance()["commit"],
+        "hits": kept_hits(task.trained, outcome.proposals, kept, task.seed),
+    }
+
+
+def _assessed(counts: Assessment) -> dict[str, Any]:
+    return asdict(counts) | {"hit_rate": counts.hit_rate, "uniqueness": counts.uniqueness, "validity": counts.validity}
+
+
+def kept_hits(trained: TrainedGenerator, proposals: Archive, n: int, seed: int) -> list[dict[str, Any]]:
+    """A random choice of the hits, as crystals with what the predictor said of them."""
+    hits = np.flatnonzero(proposals.columns["hit"] > 0)
+    chosen = proposals.select(np.random.default_rng(seed).permutation(hits)[:n])
+    if len(chosen) == 0:
+        return []
+    crystals = decode_arrays(trained.packer.arrays(chosen.batch)[0]).crystals()
+    names = ("bulk_modulus", "band_gap", "formation_energy_per_atom", "e_above_hull", "domain_score", "reward")
+    return [
+        {
+            "lattice": crystal.lattice.tolist(),
+            "frac_coords": crystal.frac_coords.tolist(),
+            "numbers": crystal.numbers.tolist(),
+            "space_group": int(chosen.batch.group[row]),
+            "predicted": {name: float(chosen.columns[name][row]) for name in names},
+        }
+        for row, crystal in enumerate(crystals)
+    ]
+
+
+def report(lines: list[dict[str, Any]]) -> None:
+    """Print one table a target: mean and standard deviation over the seeds."""
+    if not lines:
+        raise SystemExit("there are no runs to report")
+    commits = sorted({str(line["commit"])[:7] for line in lines})
+    print(f"\ncommits {', '.join(commits)}; settings {json.dumps(lines[-1]['settings'])}")
+    for name in TARGETS:
+        some = [line for line in lines if line["target"] == name]
+        if not some:
+            continue
+        untuned = _spread([line["before"]["hit_rate"] for line in some if line["way"] == some[0]["way"]], percent=True)
+        print(f"\n{name}: {'; '.join(TARGETS[name][0])} | untuned hit rate {untuned}")
+        print("| way | seeds | hit rate | times untuned | uniqueness | validity | novel hits in budget | CPU s |")
+        print("|---|---|---|---|---|---|---|---|")
+        for way in WAYS:
+            runs = [line for line in some if line["way"] == way]
+            if runs:
+                print(_row(way, runs))
+
+
+def _row(way: str, runs: list[dict[str, Any]]) -> str:
+    rates = [run["after"]["hit_rate"] for run in runs]
+    base = np.mean([run["before"]["hit_rate"] for run in runs])
+    cells = [
+        way,
+        str(len(runs)),
+        _spread(rates, percent=True),
+        f"{np.mean(rates) / base:.1f}" if base else "-",
+        _spread([run["after"]["uniqueness"] for run in runs], percent=True),
+        _spread([run["after"]["validity"] for run in runs], percent=True),
+        _spread([run["found"] for run in runs]),
+        _spread([run["cpu_seconds"] for run in runs]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _spread(values: list[float], *, percent: bool = False) -> str:
+    mean, std = np.mean(values), np.std(values, ddof=1) if len(values) > 1 else float("nan")
+    return f"{100 * mean:.2f} ± {100 * std:.2f} %" if percent else f"{mean:.0f} ± {std:.0f}"
+
+
+def print_speed(seed: int, steps: int = 8) -> None:
+    """Print scored crystals per CPU second of scoring alone and of whole steps of each algorithm."""
+    trained, surrogate = ingredients()
+    targets = [parse_target(text) for text in TARGETS["bulk_modulus"][0]]
+    policy = Policy(trained, NO_CONSTRAINTS)
+    scales = measure_scales(trained, surrogate, policy.draw(SCALE_DRAWS, torch_generator(seed, "scales")), targets)
+    scorer = Scorer(trained, surrogate, Reward(targets, scales, RewardConfig()))
+    print(f"seed {seed}, commit {provenance()['commit']}, one thread, CPU time")
+    scorer(policy.draw(256, torch_generator(seed, "warm")))
+    start, scored = time.process_time(), 0
+    for step in range(steps):
+        scored += int(scorer(policy.draw(1024, torch_generator(seed, "speed", step))).passed.sum())
+    print(f"draw, decode, graphs, predict, hull, reward: {scored / (time.process_time() - start):.0f} crystals/s")
+    for algorithm in Algorithm:
+        learner = Learner(policy, scorer, replace(LearningConfig(), algorithm=algorithm), seed)
+        learner.advance()
+        start, before = time.process_time(), learner.scored
+        for _ in range(steps):
+            learner.advance()
+        rate = (learner.scored - before) / (time.process_time() - start)
+        print(f"the same with the updates of {algorithm.value}: {rate:.0f} crystals/s")
+
+
+def _plain(config: LearningConfig) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, Algorithm) else value for key, value in asdict(config).items()}
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()
