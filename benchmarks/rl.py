@@ -171,7 +171,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ways", default=",".join(WAYS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0, help="of --speed")
-    parser.add_argument("--budget", type=int, default=6000, help="crystals scored in one run")
+    parser.add_argument("--budget", type=int, default=8000, help="crystals scored in one run")
     parser.add_argument("--assess", type=int, default=1000, help="proposals of one run")
     parser.add_argument("--kept", type=int, default=40, help="hits of one run that are kept for second opinions")
     parser.add_argument("--out", type=Path, default=Path("rl.jsonl"))
