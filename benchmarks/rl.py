@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,8 +28,9 @@ import numpy as np
 import torch
 
 from matwright.api.generate import load_generator
-from matwright.api.optimise.surrogate import ModelSurrogate
+from matwright.api.optimise.surrogate import ModelSurrogate, compositions
 from matwright.api.predict import load_predictor
+from matwright.data.hull import Hull
 from matwright.data.hull_batch import shipped_hull_table
 from matwright.elements import atomic_number
 from matwright.generation.checkpoint import TrainedGenerator
@@ -40,9 +42,13 @@ from matwright.generation.rl.learner import Learner
 from matwright.generation.rl.policy import Policy
 from matwright.generation.rl.pool import draw_pool, joined
 from matwright.generation.rl.reward import Reward
-from matwright.generation.rl.scoring import Scorer, measure_scales
+from matwright.generation.rl.scoring import Scorer, archived, decoded, measure_scales
 from matwright.generation.rl.settings import Algorithm, LearningConfig, RewardConfig
 from matwright.generation.wyckoff.decode import decode_arrays
+from matwright.graphs.arrays import CrystalGraphs
+from matwright.graphs.batch import collate
+from matwright.graphs.builder import build_graph
+from matwright.graphs.settings import GraphSettings
 from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
 from matwright.materials.target import parse_target
 from matwright.rng import torch_generator
@@ -122,8 +128,6 @@ def ascended(task: Task) -> Outcome:
 
 
 def assess_all(task: Task, policy: Policy, latents: Any, part: int) -> tuple[int, Archive]:
-    from matwright.generation.rl.scoring import archived
-
     rollout = policy.draw(512, torch_generator(task.seed, "rl", "ascended", part), latents)
     scored = task.scorer(rollout)
     return int(scored.passed.sum()), archived(scored, rollout, step=part)
@@ -326,6 +330,7 @@ def print_speed(seed: int, steps: int = 8) -> None:
     for step in range(steps):
         scored += int(scorer(policy.draw(1024, torch_generator(seed, "speed", step))).passed.sum())
     print(f"draw, decode, graphs, predict, hull, reward: {scored / (time.process_time() - start):.0f} crystals/s")
+    print_parts(trained, policy, seed)
     for algorithm in Algorithm:
         learner = Learner(policy, scorer, replace(LearningConfig(), algorithm=algorithm), seed)
         learner.advance()
@@ -334,6 +339,32 @@ def print_speed(seed: int, steps: int = 8) -> None:
             learner.advance()
         rate = (learner.scored - before) / (time.process_time() - start)
         print(f"the same with the updates of {algorithm.value}: {rate:.0f} crystals/s")
+
+
+def print_parts(trained: TrainedGenerator, policy: Policy, seed: int) -> None:
+    """Print what hull energies and graphs of one rollout cost one by one and all together, in CPU seconds."""
+    cells = decoded(trained, policy.draw(1024, torch_generator(seed, "parts")))[2]
+    crystals, hull, table = cells.crystals(), Hull.load(), shipped_hull_table()
+    rule = GraphSettings()
+    chunks = np.split(np.arange(len(cells)), range(64, len(cells), 64))  # as large as the predictor's batches
+    graphs = CrystalGraphs(
+        lattices=cells.lattices,
+        frac_coords=cells.frac_coords,
+        numbers=cells.numbers,
+        offsets=cells.offsets,
+        settings=rule,
+    )
+    amounts = [Counter(crystal.numbers.tolist()) for crystal in crystals]
+    parts: dict[str, Callable[[], Any]] = {
+        "hull energies one by one": lambda: [hull.hull_energy(some) for some in amounts if hull.has_elements(some)],
+        "hull energies together": lambda: table.energies_at(*compositions(cells)),
+        "graphs one by one": lambda: [collate([build_graph(crystals[i], rule) for i in some]) for some in chunks],
+        "graphs together": lambda: [graphs.batch(some) for some in chunks],
+    }
+    for word, part in parts.items():
+        start = time.process_time()
+        part()
+        print(f"{word}, {len(crystals)} crystals: {time.process_time() - start:.3f} s")
 
 
 def _plain(config: LearningConfig) -> dict[str, Any]:

