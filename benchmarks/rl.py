@@ -1,4 +1,4 @@
-"""Four ways from a generator to targets on one budget of scored crystals: PPO, REINFORCE, latent ascent, ranking.
+"""Four ways from a generator to targets on one budget of scored crystals: PPO, REINFORCE, latent search, ranking.
 
     python benchmarks/rl.py --speed                                    # scored crystals a second on one core
     python benchmarks/rl.py --target all --seeds 5 --out rl.jsonl      # the comparison; an existing file is continued
@@ -6,8 +6,8 @@
     python benchmarks/rl_confirm.py --runs rl.jsonl                    # second opinions on the hits
 
 Each way may score `--budget` crystals with the shipped predictor. Then it proposes: PPO and REINFORCE draw `--assess`
-fresh sequences from the tuned policy, latent ascent draws them from its optimised latents (three fifths of its budget
-fit the network, the rest is scored on the way), ranking hands out its best ones. "Before" are fresh draws of the
+fresh sequences from the tuned policy (beyond the budget), the latent search decodes as many in its last round (within
+it), ranking hands out as many of its best ones. "Before" are fresh draws of the
 untuned generator under the same constraints and seed. A hit meets every target by the predicted mean; rates are among
 valid (contact rules), unique (formula, space group, letters) and novel crystals (formula with space group not among
 the shipped fingerprints of known materials).
@@ -35,14 +35,14 @@ from matwright.data.hull_batch import shipped_hull_table
 from matwright.elements import atomic_number
 from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.latent import LatentGenerator
+from matwright.generation.latent_search import LatentSearch, RoundReport, SearchConfig
 from matwright.generation.rl.archive import Archive
-from matwright.generation.rl.ascent import AscentConfig, climb
 from matwright.generation.rl.assessment import Assessment, assess, counted
 from matwright.generation.rl.learner import Learner
 from matwright.generation.rl.policy import Policy
-from matwright.generation.rl.pool import draw_pool, joined
+from matwright.generation.rl.pool import draw_pool
 from matwright.generation.rl.reward import Reward
-from matwright.generation.rl.scoring import Scorer, archived, decoded, measure_scales
+from matwright.generation.rl.scoring import Scorer, decoded, measure_scales
 from matwright.generation.rl.settings import Algorithm, LearningConfig, RewardConfig
 from matwright.generation.wyckoff.decode import decode_arrays
 from matwright.graphs.arrays import CrystalGraphs
@@ -65,6 +65,8 @@ TARGETS: dict[str, tuple[tuple[str, ...], Constraints]] = {
     ),
 }
 SCALE_DRAWS = 512
+SCORED = 0.9
+"""Share of sequences that become a scored crystal, to plan the rounds of the latent search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,24 +115,16 @@ def learned(task: Task, algorithm: Algorithm) -> Outcome:
 
 
 def ascended(task: Task) -> Outcome:
-    policy = task.policy()
-    pool = draw_pool(policy, task.scorer, 3 * task.budget // 5, task.seed)
-    ascent = climb(pool, AscentConfig(), task.seed)
-    rest, scored, part = [pool.found], pool.scored, 0
-    while scored < task.budget:
-        some, archive = assess_all(task, policy, ascent.latents(), part)
-        rest.append(archive)
-        scored, part = scored + some, part + 1
-    after, proposals = assess(policy, task.scorer, task.n, task.seed, ascent.latents())
-    found = novel_hits(task, joined(rest))
-    notes = {"explained": ascent.explained, "norm": float(ascent.z.norm(dim=1).mean())}
-    return Outcome(after=after, proposals=proposals, found=found, scored=scored, notes=notes)
-
-
-def assess_all(task: Task, policy: Policy, latents: Any, part: int) -> tuple[int, Archive]:
-    rollout = policy.draw(512, torch_generator(task.seed, "rl", "ascended", part), latents)
-    scored = task.scorer(rollout)
-    return int(scored.passed.sum()), archived(scored, rollout, step=part)
+    config = SearchConfig(draws=task.n, rounds=max(1, round(task.budget / (SCORED * task.n)) - 1))
+    rules = task.policy().rules
+    search = LatentSearch(task.trained, rules, task.scorer, config, task.seed)
+    reports: list[RoundReport] = []
+    found = search.run(10 * task.budget, reports.append)
+    assert search.latest is not None
+    after, proposals = counted(task.trained, search.latest, task.n)
+    scored = sum(round(report.valid * report.drawn) for report in reports)
+    notes = {"rounds": [asdict(report) for report in reports]}
+    return Outcome(after=after, proposals=proposals, found=novel_hits(task, found), scored=scored, notes=notes)
 
 
 def ranked(task: Task) -> Outcome:

@@ -77,6 +77,9 @@ class LatentSearch:
         trained: the generator; rules: constraints that every crystal satisfies.
         scorer: judges rollouts by the surrogate.
         config: how; seed: of every draw.
+
+    Attributes:
+        latest: the valid crystals of the latest round in the order drawn; None before the first.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class LatentSearch:
         self._bases: list[Tensor] = []
         self._values: list[Tensor] = []
         self._rewards: list[Tensor] = []
+        self.latest: Archive | None = None
 
     def run(self, keep: int, on_round: Callable[[RoundReport], None]) -> Archive:
         """The best different crystals of all rounds, at most `keep`; `on_round` is told of each.
@@ -100,7 +104,7 @@ class LatentSearch:
             scored = self._scorer(rollout)
             self._remember(rollout, scored)
             on_round(_report(number, scored))
-            new = archived(scored, rollout, number)
+            self.latest = new = archived(scored, rollout, number)
             found = new.best(keep) if found is None else found.merged(new, keep)
         if found is None or len(found) == 0:
             raise InputError("the search found no valid crystal; allow more elements, atoms or space groups")

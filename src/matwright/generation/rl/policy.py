@@ -29,8 +29,8 @@ from matwright.materials.constraints import Constraints
 KINDS = ("element", "count", "units", "group", "letter", "shape")
 """The actions of an episode; the last is a density, the others are probabilities."""
 DISCRETE = KINDS[:-1]
-FROZEN = ("geometry", "frame", "site_head", "coordinate_heads")
-"""First words of the parameters that place coordinates."""
+FROZEN = ("geometry", "frame", "site_head", "coordinate_heads", "prior", "no_latent")
+"""First words of the parameters that place coordinates or say where latents lie."""
 
 
 @final

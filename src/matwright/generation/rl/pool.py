@@ -7,7 +7,6 @@ from typing import final
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from matwright.generation.rl.archive import Archive
 from matwright.generation.rl.policy import Policy
@@ -26,14 +25,11 @@ class Pool:
     Attributes:
         drawn, scored: sequences, and crystals that passed the contact rules among them.
         found: the valid ones in the order drawn, several a bucket.
-        z, rewards: (n,) latent and reward of every whole sequence, the floor of invalid ones included.
     """
 
     drawn: int
     scored: int
     found: Archive
-    z: Tensor
-    rewards: Tensor
 
 
 def draw_pool(policy: Policy, scorer: Scorer, budget: int, seed: int) -> Pool:
@@ -43,17 +39,13 @@ def draw_pool(policy: Policy, scorer: Scorer, budget: int, seed: int) -> Pool:
         InputError: not one sequence of a chunk is a crystal that passes the contact rules.
     """
     parts: list[Archive] = []
-    latents: list[Tensor] = []
-    rewards: list[Tensor] = []
     drawn = scored = 0
     while scored < budget:
         rollout = policy.draw(CHUNK, torch_generator(seed, "rl", "pool", drawn))
         result = scorer(rollout)
         parts.append(archived(result, rollout, step=len(parts) + 1))
-        latents.append(rollout.z[torch.from_numpy(result.rows)])
-        rewards.append(torch.from_numpy(result.reward).float())
         drawn, scored = drawn + CHUNK, scored + int(result.passed.sum())
-    return Pool(drawn=drawn, scored=scored, found=joined(parts), z=torch.cat(latents), rewards=torch.cat(rewards))
+    return Pool(drawn=drawn, scored=scored, found=joined(parts))
 
 
 def joined(parts: list[Archive]) -> Archive:

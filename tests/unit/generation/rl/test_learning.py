@@ -46,7 +46,14 @@ def fluorine_share(policy: Policy) -> float:
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 def test_what_is_rewarded_becomes_probable(trained: TrainedGenerator, algorithm: Algorithm) -> None:
     config = LearningConfig(
-        algorithm=algorithm, batch=96, minibatch=48, learning_rate=5e-3, repeat_penalty=0.0, replay=16, leash=0.0
+        algorithm=algorithm,
+        batch=96,
+        minibatch=48,
+        learning_rate=5e-3,
+        warmup=1,
+        repeat_penalty=0.0,
+        replay=16,
+        leash=0.0,
     )
     run = learner(trained, config)
     before = fluorine_share(run.policy)
@@ -58,7 +65,9 @@ def test_what_is_rewarded_becomes_probable(trained: TrainedGenerator, algorithm:
 
 
 def test_the_leash_holds_the_policy_near_its_prior(trained: TrainedGenerator) -> None:
-    config = LearningConfig(batch=96, minibatch=48, learning_rate=5e-3, repeat_penalty=0.0, replay=0, leash=0.0)
+    config = LearningConfig(
+        batch=96, minibatch=48, learning_rate=5e-3, warmup=1, repeat_penalty=0.0, replay=0, leash=0.0
+    )
     free, held = learner(trained, config), learner(trained, LearningConfig(**{**asdict(config), "leash": 1.0}))
     far = [free.advance() for _ in range(5)][-1].kl
     near = [held.advance() for _ in range(5)][-1].kl
@@ -66,7 +75,7 @@ def test_the_leash_holds_the_policy_near_its_prior(trained: TrainedGenerator) ->
 
 
 def test_a_penalty_on_repeats_keeps_the_draws_different(trained: TrainedGenerator) -> None:
-    config = LearningConfig(batch=96, minibatch=48, learning_rate=5e-3, replay=0, leash=0.0, entropy=0.0)
+    config = LearningConfig(batch=96, minibatch=48, learning_rate=5e-3, warmup=1, replay=0, leash=0.0, entropy=0.0)
     without = learner(trained, LearningConfig(**{**asdict(config), "repeat_penalty": 0.0}))
     filtered = learner(trained, LearningConfig(**{**asdict(config), "repeat_penalty": 2.0}))
     alike = [without.advance() for _ in range(8)][-1].uniqueness
@@ -108,7 +117,7 @@ def test_tempered_probabilities_are_those_of_the_draws(trained: TrainedGenerator
 
 
 def test_geometry_is_left_alone_and_the_prior_never_moves(trained: TrainedGenerator) -> None:
-    run = learner(trained, LearningConfig(batch=32, minibatch=16, learning_rate=1e-2))
+    run = learner(trained, LearningConfig(batch=32, minibatch=16, learning_rate=1e-2, warmup=1))
     before = {name: value.clone() for name, value in trained.model.decoder.named_parameters()}
     run.advance()
     after = dict(run.policy.decoder.named_parameters())
