@@ -1,33 +1,47 @@
 """Train the shipped crystal generator (src/matwright/shipped/mp-generator).
 
-    python scripts/train_generator.py mp_crystals.csv.gz OUT [--minutes 25] [--workers 2] [--cache sequences.jsonl]
+    python scripts/train_generator.py mp_crystals.csv.gz OUT [--wide] [--start mp-generator] [--epochs 48]
+        [--minutes 25] [--workers 2] [--cache sequences.jsonl]
 
 TABLE: columns `cif`, `split` (train, val, test), `n_atoms`, `e_above_hull` in eV/atom. Only training rows near the hull
-and without noble gases are learned from, validation rows are held out, test rows are not touched. Encoding 12,000
-crystals takes about four minutes on one core; `--cache` keeps the sequences for a further run.
+and without noble gases are learned from, validation rows are held out, test rows are not touched. `--wide` trains a
+latent that holds its crystal (64 dimensions, told to every act, read by an LSTM over the orbits too, a flow as prior);
+`--start` begins with the decoder of another generator. The state is kept in OUT after each epoch: the same command
+goes on with an interrupted training. `--cache` keeps the encoded sequences for a further run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
-from matwright.api.generate import train_generator
+from matwright.api.generate import load_generator
+from matwright.api.train_generator import train_generator
 from matwright.cli.progress import progress
 from matwright.generation.corpus import encode_all
+from matwright.generation.decoder import DecoderConfig
+from matwright.generation.encoder import EncoderConfig
 from matwright.generation.fit import FitConfig
 from matwright.generation.fit_report import EpochReport
+from matwright.generation.latent import LatentGenerator
 from matwright.generation.wyckoff import Orbit, SymmetrySequence
 from matwright.materials.interop import from_cif
 from matwright.physics.chemistry import NOBLE_GASES
 from matwright.serialization import atomic_write_text, hash_file
 
 MAX_ATOMS, MAX_ABOVE_HULL = 24, 0.1
+WIDE_DECODER = DecoderConfig(latent=64, latent_in_cell=True, optional_latent=True, prior_layers=8, dropout=0.2)
+WIDE_ENCODER = EncoderConfig(latent=64, width=256, memory=160)
+WIDE_FIT = FitConfig(
+    learning_rate=1.5e-3, free_nats=0.0, free_total=36.0, geometry_weight=0.5, without_latent=0.3, swapped=0.5,
+    kl_warmup=0.02,
+)  # fmt: skip
 
 
 def main() -> None:
@@ -39,17 +53,26 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--wide", action="store_true")
+    parser.add_argument("--start")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     parts = read_parts(options.table, options.workers, options.cache)
     options.out.mkdir(parents=True, exist_ok=True)
+    start = load_generator(options.start) if options.start else None
+    effort = {"epochs": options.epochs, "minutes": options.minutes, "seed": options.seed}
     train_generator(
         parts["train"],
         parts["val"],
         out=options.out,
         name=options.out.name,
-        fit=FitConfig(epochs=options.epochs, minutes=options.minutes, seed=options.seed),
+        decoder=WIDE_DECODER if options.wide else None,
+        encoder=WIDE_ENCODER if options.wide else None,
+        fit=replace(WIDE_FIT if options.wide else FitConfig(), **effort),
+        start=start.trained if isinstance(start, LatentGenerator) else None,
+        rebuilt=250,
+        keep_state=True,
         max_atoms=MAX_ATOMS,
         data={
             "source": "Materials Project (CC BY 4.0), rows with split train; validation: val",
@@ -65,7 +88,8 @@ def main() -> None:
 def show(report: EpochReport) -> None:
     terms = ", ".join(f"{name} {value:.2f}" for name, value in report.valid.items())
     print(f"epoch {report.epoch} {report.seconds:.0f} s: train {report.train_loss:.2f}, held out {report.bound:.2f} "
-          f"nats ({terms}), {report.active_units} active units", flush=True)  # fmt: skip
+          f"nats ({terms}), {report.active_units} active units, mutual information at least {report.information:.1f}, "
+          f"{report.without_latent:.2f} without a latent; rebuilt {report.rebuilt}", flush=True)  # fmt: skip
 
 
 def read_parts(table: Path, workers: int, cache: Path | None) -> dict[str, list[SymmetrySequence]]:

@@ -1,13 +1,13 @@
-"""The verbs around generators: load one, train one, propose crystals with their symmetry."""
+"""The verbs around generators: load one, propose crystals with their symmetry, write them into a folder."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 from matwright.errors import InputError
 from matwright.generation.interface import Candidate, Generator
@@ -17,10 +17,6 @@ from matwright.serialization import atomic_write_text
 
 if TYPE_CHECKING:
     from matwright.generation.aims import Aim
-    from matwright.generation.checkpoint import TrainedGenerator
-    from matwright.generation.decoder import DecoderConfig
-    from matwright.generation.fit import FitConfig
-    from matwright.generation.fit_report import EpochReport
     from matwright.generation.wyckoff import SymmetrySequence
 
 SHIPPED_GENERATOR = "mp-generator"
@@ -207,76 +203,3 @@ def _table(rows: Sequence[Mapping[str, object]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def train_generator(
-    train: Sequence[SymmetrySequence],
-    valid: Sequence[SymmetrySequence],
-    *,
-    out: Path,
-    name: str,
-    decoder: DecoderConfig | None = None,
-    fit: FitConfig | None = None,
-    max_atoms: int = 24,
-    data: Mapping[str, Any] | None = None,
-    on_epoch: Callable[[EpochReport], None] | None = None,
-) -> TrainedGenerator:
-    """Train a generator on sequences and write it to the existing folder `out`; `load_generator(out)` reads it.
-
-    Args:
-        train, valid: sequences of the two parts (see `generation.corpus.encode_all`).
-        out: folder of `model.json` and `model.safetensors`.
-        name: what stands in the provenance of its candidates.
-        decoder, fit: sizes and training settings; None takes the defaults.
-        max_atoms: largest primitive cell it learns and writes.
-        data: where the sequences come from, kept in the model's record.
-        on_epoch: told after each epoch.
-
-    Raises:
-        InputError: a part has no sequence of that size.
-    """
-    import torch  # heavy: behind its door
-
-    from matwright.generation.autoencoder import SequenceAutoencoder
-    from matwright.generation.checkpoint import TrainedGenerator, save_generator
-    from matwright.generation.contacts import ContactRules
-    from matwright.generation.corpus import build_corpus
-    from matwright.generation.decoder import DecoderConfig
-    from matwright.generation.encoder import EncoderConfig
-    from matwright.generation.fit import FitConfig, fit_autoencoder
-    from matwright.generation.sampler import Temperatures
-
-    decoder, fit = decoder or DecoderConfig(), fit or FitConfig()
-    corpus = build_corpus(train, valid, max_atoms=max_atoms)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(fit.seed)
-        model = SequenceAutoencoder(
-            decoder=decoder,
-            encoder=EncoderConfig(latent=decoder.latent),
-            vocabulary=corpus.packer.vocabulary,
-            catalogue=corpus.packer.catalogue,
-        )
-    reports: list[EpochReport] = []
-
-    def record(report: EpochReport) -> None:
-        reports.append(report)
-        if on_epoch is not None:
-            on_epoch(report)
-
-    fit_autoencoder(model, corpus.train, corpus.valid, fit, on_epoch=record)
-    last = reports[-1]
-    facts = {
-        "data": dict(data or {}),
-        "n_train": len(corpus.train),
-        "n_valid": len(corpus.valid),
-        "fit": asdict(fit),
-        "epochs": last.epoch,
-        "seconds": last.seconds,
-        "held_out_nats": {**last.valid, "bound": last.bound},
-        "active_units": last.active_units,
-    }
-    trained = TrainedGenerator(
-        name=name, model=model, packer=corpus.packer, temperatures=Temperatures(), rules=ContactRules(), record=facts
-    )
-    save_generator(trained, out)
-    return trained

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, final
 
@@ -117,9 +117,13 @@ def _load_weights(model: SequenceAutoencoder, path: Path) -> None:
 
 
 def _config(kind: type[Config], facts: Mapping[str, Any], key: str, folder: Path) -> Config:
-    """A config dataclass from its JSON object; lists become tuples, unknown and missing keys are refused."""
+    """A config dataclass from its JSON object: lists become tuples, unknown keys are refused.
+
+    A key that is missing takes its default, so that generators trained before an option came can be read.
+    """
     found = facts.get(key)
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if not isinstance(found, dict) or set(found) != names:
+    names = {field.name: field.default is MISSING for field in fields(kind)}  # type: ignore[arg-type]
+    needed = {name for name, needs in names.items() if needs}
+    if not isinstance(found, dict) or not needed <= set(found) <= set(names):
         raise InputError(f"{folder / MODEL_FILE}: {key!r} must have the keys {', '.join(sorted(names))}")
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})

@@ -1,4 +1,4 @@
-"""The LSTM that writes a symmetry-true sequence from a latent vector (E24–E25).
+"""The recurrent network that writes a symmetry-true sequence from a latent vector (E24–E25).
 
 A sequence is written in five acts, so that chemistry is settled before symmetry and symmetry before geometry:
 
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from matwright.errors import InputError
+from matwright.generation.backbone import Backbone, MemoryState, memory
 from matwright.generation.catalogue import WyckoffCatalogue
 from matwright.generation.densities import (
     COORDINATE_WIDTH,
@@ -38,8 +39,6 @@ N_WAVES = 4
 CONTEXT_WIDTH, GROUP_WIDTH = 96, 48
 CELL_WIDTH = CONTEXT_WIDTH + GROUP_WIDTH
 CHARGE_WIDTH = 16
-MemoryState = tuple[Tensor, Tensor]
-"""Hidden and cell state of an LSTM, each (1, n, width)."""
 
 
 @final
@@ -58,6 +57,7 @@ class DecoderConfig:
         optional_latent: whether the decoder also writes without a latent: a learned vector stands for "no latent".
         prior_layers, prior_width: coupling layers and hidden units of the flow that maps u ~ N(0, I) to latents; 0
             layers: the latent is u itself.
+        backbone: what the three memories are.
     """
 
     latent: int = 16
@@ -74,6 +74,12 @@ class DecoderConfig:
     optional_latent: bool = False
     prior_layers: int = 0
     prior_width: int = 128
+    backbone: Backbone = Backbone.LSTM
+
+    def __post_init__(self) -> None:
+        if self.backbone not in list(Backbone):
+            raise InputError(f"the backbone is {' or '.join(Backbone)}, found {self.backbone!r}")
+        object.__setattr__(self, "backbone", Backbone(self.backbone))  # a file holds its name
 
 
 def waves(coords: Tensor) -> Tensor:
@@ -114,7 +120,7 @@ class SequenceDecoder(nn.Module):
         self.group_embedding = nn.Embedding(231, GROUP_WIDTH)
         formula_in = c.element_width + 32 + 2 * CHARGE_WIDTH + 1 + c.latent
         self.formula_start = nn.Linear(c.latent, 2 * c.formula_width)
-        self.formula_memory = nn.LSTM(formula_in, c.formula_width, batch_first=True)
+        self.formula_memory = self._memory(formula_in, c.formula_width)
         self.element_query = _head(c.formula_width, head, c.element_width + 1, drop)
         self.element_bias = nn.Parameter(torch.zeros(len(vocabulary)))
         self.count_head = _head(c.formula_width + c.element_width + 2 * CHARGE_WIDTH, head, vocabulary.max_atoms, drop)
@@ -125,14 +131,14 @@ class SequenceDecoder(nn.Module):
         self.structure_context = _head(context + 32 + GROUP_WIDTH, head, CONTEXT_WIDTH, drop)
         self.structure_start = nn.Linear(CONTEXT_WIDTH + c.latent, 2 * c.structure_width)
         structure_in = 2 * c.element_width + c.position_width + 64 + cell_width
-        self.structure_memory = nn.LSTM(structure_in, c.structure_width, batch_first=True)
+        self.structure_memory = self._memory(structure_in, c.structure_width)
         self.letter_query = _head(c.structure_width, head, c.position_width, drop)
         self.position_bias = nn.Embedding(catalogue.n_positions, 1)
         self.shape_head = _head(c.structure_width + cell_width, head, 13 * c.shape_components, drop)
         self.frame = nn.Sequential(nn.Linear(c.structure_width + cell_width + 6, head), nn.SiLU(), nn.Dropout(drop))
         self.geometry_start = nn.Linear(head, 2 * c.geometry_width)
         geometry_in = 2 * (c.element_width + c.position_width) + 6 * N_WAVES + head
-        self.geometry_memory = nn.LSTM(geometry_in, c.geometry_width, batch_first=True)
+        self.geometry_memory = self._memory(geometry_in, c.geometry_width)
         self.site_head = nn.Sequential(
             nn.Linear(c.geometry_width + c.position_width + c.element_width, head), nn.SiLU(), nn.Dropout(drop)
         )
@@ -144,6 +150,10 @@ class SequenceDecoder(nn.Module):
         self.prior = LatentFlow(c.latent, layers=c.prior_layers, width=c.prior_width)
         self._initialise()
 
+    def _memory(self, n_in: int, width: int) -> nn.Module:
+        longest = 1 + max(self.vocabulary.max_atoms, self.vocabulary.max_elements)
+        return memory(self.config.backbone, n_in, width, longest=longest, dropout=self.config.dropout)
+
     def _initialise(self) -> None:
         for embedding in (self.element_own, self.position_own, self.site_embedding, self.group_embedding):
             nn.init.normal_(embedding.weight, std=0.1)
@@ -151,10 +161,12 @@ class SequenceDecoder(nn.Module):
 
     # The latent ---------------------------------------------------------------------------------------------------
 
+    @torch.no_grad()
     def draw_latents(self, n: int, generator: torch.Generator) -> Tensor:
         """(n, latent) latents of the prior: u ~ N(0, I) through the flow."""
         return self.prior.to_latent(torch.randn(n, self.config.latent, generator=generator))
 
+    @torch.no_grad()
     def without_latent(self, n: int, _: torch.Generator) -> Tensor:
         """(n, latent) copies of the vector that stands for "no latent".
 

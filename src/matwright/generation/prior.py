@@ -22,9 +22,18 @@ class LatentFlow(nn.Module):
         super().__init__()
         self.n_known = latent // 2
         self.steps = nn.ModuleList(_coupling(self.n_known, latent, width) for i in range(layers))
-        permutations = [torch.randperm(latent, generator=torch.Generator().manual_seed(i)) for i in range(layers)]
+        permutations = [self._order(latent, number) for number in range(layers)]
         stacked = torch.stack(permutations) if permutations else torch.zeros(0, latent, dtype=torch.int64)
         self.register_buffer("order", stacked, persistent=False)
+
+    def _order(self, latent: int, number: int) -> Tensor:
+        """(latent,) order of the dimensions before a layer: shuffled before every second one, else halves exchanged.
+
+        So every two layers move every dimension.
+        """
+        if number % 2 == 0:
+            return torch.randperm(latent, generator=torch.Generator().manual_seed(number))
+        return torch.cat([torch.arange(self.n_known, latent), torch.arange(self.n_known)])
 
     def to_latent(self, base: Tensor) -> Tensor:
         """(n, latent) latents of u (n, latent)."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from matwright.generation.decoder import MemoryState, SequenceDecoder, masked
+from matwright.generation.backbone import MemoryState
+from matwright.generation.decoder import SequenceDecoder, masked
 from matwright.generation.densities import choice_log_prob, sample_categorical
 from matwright.generation.formulas import Cells, Formulas
 from matwright.generation.masks import MaskRules

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from matwright.api.generate import train_generator
+from matwright.api.train_generator import train_generator
 from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.decoder import DecoderConfig
 from matwright.generation.fit import FitConfig

@@ -36,7 +36,8 @@ def test_record_says_how_it_was_trained(trained: TrainedGenerator) -> None:
     [
         ("format", "something else", "another format"),
         ("version", 99, "format version 99"),
-        ("decoder", {"latent": 4}, "must have the keys"),
+        ("decoder", {"latnet": 4}, "must have the keys"),
+        ("decoder", {"latent": 4}, "does not hold the weights"),
     ],
 )
 def test_a_foreign_description_is_refused(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matwright.errors import InputError
@@ -20,6 +20,7 @@ from matwright.generation.jitter import element_masks, swap_elements
 from matwright.generation.likelihood import sequence_log_prob
 from matwright.generation.masks import MaskRules
 from matwright.generation.prior import LatentFlow
+from matwright.generation.prior_fit import PriorFitConfig, fit_prior
 from matwright.generation.rebuild import rebuild_rates, small
 from matwright.generation.warm_start import start_from
 from matwright.materials.constraints import Constraints
@@ -44,6 +45,7 @@ def _wide(corpus: Corpus, seed: int = 0) -> SequenceAutoencoder:
         )  # fmt: skip
 
 
+@settings(max_examples=15)
 @given(st.integers(0, 1000), st.integers(2, 9), st.integers(0, 4))
 def test_the_flow_is_invertible_and_its_density_right(seed: int, latent: int, layers: int) -> None:
     with torch.random.fork_rng(devices=[]):
@@ -151,3 +153,18 @@ def test_a_decoder_that_needs_its_latent_says_so(corpus: Corpus) -> None:
         narrow.decoder.without_latent(3, torch.Generator())
     report = evaluate(narrow, corpus.valid)
     assert report.without_latent != report.without_latent  # not a number: never measured
+
+
+def test_the_fitted_prior_is_likelier_than_the_standard_one(corpus: Corpus) -> None:
+    model = _wide(corpus)
+    with torch.no_grad():  # latents that lie off the origin, as N(0, I) does not expect them
+        last = model.encoder.out[-1]
+        assert isinstance(last, torch.nn.Linear)
+        last.bias[:8] += 2.0
+        last.bias[8:] -= 2.0
+    config = PriorFitConfig(epochs=30, batch_size=32, learning_rate=1e-2)
+    first, again = (fit_prior(model, corpus.train, corpus.valid, config) for _ in range(2))
+    assert first.fitted > first.standard + 5
+    assert again.fitted >= first.fitted  # goes on from the fitted flow
+    drawn = model.decoder.draw_latents(500, torch.Generator().manual_seed(0))
+    assert float(drawn.mean()) == pytest.approx(2.0, abs=0.5)
