@@ -1,6 +1,6 @@
 """Train the shipped model `elastic` (src/matwright/shipped/elastic) on the table of build_elastic_table.py.
 
-    python scripts/train_elastic.py elastic.csv.gz OUT [--minutes 7] [--members 3] [--scalar] [--store FOLDER]
+    python scripts/train_elastic.py elastic.csv.gz OUT [--minutes 7] [--members 2] [--scalar] [--store FOLDER]
 
 The full tensors teach all components, the scalar moduli what they are averages of. `--scalar` trains the peer of
 benchmarks/elastic.py instead: the same encoder with two plain heads for Hill's K and G, on the same rows.
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=7.0, help="CPU minutes a member")
-    parser.add_argument("--members", type=int, default=3)
+    parser.add_argument("--members", type=int, default=2)
     parser.add_argument("--scalar", action="store_true")
     parser.add_argument("--store", type=Path)
     parser.add_argument("--seed", type=int, default=0)

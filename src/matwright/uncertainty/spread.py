@@ -14,7 +14,7 @@ from matwright.models.interface import Prediction
 Floats = NDArray[np.float64]
 FEATURES = ("log aleatoric", "log epistemic", "mean", "|mean - middle|", "log distance")
 RISING = np.array([True, True, False, False, True])  # more noise, disagreement or distance never narrows an interval
-LEAST_SHARE = 0.1  # of the mean error, under every spread: no prediction is surer than that
+LEAST_SHARE, MOST_SHARE = 0.1, 30.0  # of the mean error, under and over every spread
 FLOOR_SHARE = 0.05  # of the median error: where members agree by chance, and where the distance is 0
 SMALLEST = 1e-100  # in place of a 0 whose logarithm is taken
 LEAST_SIZE = 0.01  # of the mean error: where most errors are 0 by symmetry, their median is no measure of the others
@@ -30,6 +30,9 @@ FOLDS = 5
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpreadModel:
     """σ² = exp(2 w₀ + 2 Σ w_j z_j) + least² over standardised features z of a prediction, fitted to held-out errors.
+
+    It is at least `least`, 0.1 mean errors, since nothing is surer; and at most 300 times that or what the model itself
+    states, if that is more: no error is known to be larger.
 
     The features are the logarithms of the aleatoric and the epistemic standard deviation, the mean, its distance from
     the middle, and the logarithm of the distance to the training data. The weights are those with the highest
@@ -86,8 +89,8 @@ class SpreadModel:
         slopes, others = _slopes(standard, relative, groups), _cross_fitted(standard, relative, groups)
         others += np.median(standard @ slopes - others)
         start = _best_factor(error, np.exp(others))
-        least = LEAST_SHARE * float(error.mean())
-        spreads = np.hypot(start * np.exp(others), least)
+        least = LEAST_SHARE * max(float(error.mean()), SMALLEST)
+        spreads = _bounded(start * np.exp(others), least, prediction.std)
         factor = _best_factor(error, spreads)
         weights = np.concatenate([[np.log(factor * start)], slopes])
         return replace(shaped, weights=weights, least=factor * least), factor * spreads
@@ -95,8 +98,12 @@ class SpreadModel:
     def spread(self, prediction: Prediction, distance: Floats | None) -> Floats:
         """Return (n,) standard deviations to expect, in the unit of the property; NaN where the mean is."""
         standard = _standardised(_features(prediction, distance, self), self)
-        result: Floats = np.hypot(np.exp(self.weights[0] + standard @ self.weights[1:]), self.least)
-        return result
+        return _bounded(np.exp(self.weights[0] + standard @ self.weights[1:]), self.least, prediction.std)
+
+
+def _bounded(spread: Floats, least: float, stated: Floats) -> Floats:
+    result: Floats = np.minimum(np.hypot(spread, least), np.maximum(least * MOST_SHARE / LEAST_SHARE, stated))
+    return result
 
 
 def _features(prediction: Prediction, distance: Floats | None, model: SpreadModel) -> Floats:
