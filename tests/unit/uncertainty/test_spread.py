@@ -68,6 +68,21 @@ def test_few_groups_leave_the_usual_weights_nearly_alone() -> None:
     assert abs(model.weights[2]) < 1e-9, "the members never disagreed: nothing is known of what that would mean"
 
 
+def test_a_component_that_is_nearly_always_zero_gets_no_endless_spread() -> None:
+    """As elastic constants that symmetry forbids in most crystals: rounding errors, and now and then a large one."""
+    rng = np.random.default_rng(0)
+    allowed = rng.uniform(size=600) < 0.05
+    stated = np.where(allowed, 3.0, 1e-7) * np.exp(rng.normal(scale=2.0, size=600))
+    error = np.where(allowed, 5.0, 1e-7) * np.abs(rng.normal(size=600))
+    prediction = bare_prediction(ENERGY, np.zeros(600), stated)
+    model, _ = SpreadModel.fit(error, prediction, None, np.arange(600))
+    asked = bare_prediction(ENERGY, np.zeros(3), np.array([1e-12, 30.0, 1e4]))
+    found = model.spread(asked, None)
+    assert found[0] == pytest.approx(model.least, rel=0.01)
+    assert found[1] <= max(30.0, 300 * model.least)
+    assert found[2] <= 1e4, "the model itself states more than any error that was seen"
+
+
 def test_far_outside_the_spread_stays_finite() -> None:
     truth, prediction, distance = hidden_noise(400, 0, "aleatoric")
     model, _ = SpreadModel.fit(np.abs(truth - prediction.mean), prediction, distance, np.arange(400))
