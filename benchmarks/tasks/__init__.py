@@ -14,6 +14,7 @@ TASKS: dict[str, Callable[[], TaskTable]] = {
     "obelix": obelix.load,
     "matbench_steels": matbench.steels,
     "matbench_expt_gap": matbench.expt_gap,
+    "expt_gap_fidelities": matbench.fidelities,
     "aflow": aflow.load,
     "2dmatpedia": layers.load,
     "jarvis": jarvis.load,

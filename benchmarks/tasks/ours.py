@@ -31,14 +31,14 @@ class Recipe:
         settings: of the fit.
         members: of the ensemble.
         model: fields of `GemPpmConfig` that differ from its defaults.
-        forest: whether a forest stands beside the ensemble (`models.blend`); each member then leaves out a tenth of the
+        forest: trees beside the ensemble (`models.blend`), 0 for none; with them each member leaves out a tenth of the
             groups, on which the weight of the forest is found.
     """
 
     settings: FitSettings
     members: int
     model: Mapping[str, Any] = field(default_factory=dict)
-    forest: bool = True
+    forest: int = 50
 
 
 def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
@@ -144,7 +144,9 @@ def predict_fold(
         return {"gem_ppm": in_units(table, mean)}
     layout = FlatLayout.of(table.schema if config.fuses else None, store, known)
     features, asked = layout.rows(store, known), layout.rows(store, test)
-    shares = learn_shares(layout, features, store.targets[known], unseen, parts, _specs(table), seed=seed).shares
+    shares = learn_shares(
+        layout, features, store.targets[known], unseen, parts, _specs(table), seed=seed, trees=recipe.forest
+    ).shares
     print("  weights of the forest:", {name: round(share.weight, 2) for name, share in shares.items()}, flush=True)
     blended = [
         (1 - shares[name].weight) * column + shares[name].weight * shares[name].forest.predict(asked)

@@ -58,6 +58,8 @@ class TaskTable:
         numbers: (n, n_numbers) further raw numbers for the classical baselines alone, where our model reads the same
             from the structure (volume, space group) or the steps; names in `number_names`.
         ordered_folds: whether folds are those of Matbench (rows in order) instead of groups.
+        companions: rows at the end that are learned from and never tested (a cheaper method's values); a training part
+            holds those of them whose group is not in its test part.
         note: what else has to be said beside the numbers.
     """
 
@@ -74,6 +76,7 @@ class TaskTable:
     numbers: NDArray[np.float64] | None = None
     number_names: tuple[str, ...] = ()
     ordered_folds: bool = False
+    companions: int = 0
     note: str = ""
 
     def __len__(self) -> int:
@@ -110,10 +113,18 @@ def folds(table: TaskTable, seed: int = 0) -> list[tuple[NDArray[np.int64], NDAr
     if table.ordered_folds:
         from sklearn.model_selection import KFold
 
-        split = KFold(FOLDS, shuffle=True, random_state=OFFICIAL_SEED).split(np.arange(len(table)))
-        return [(train.astype(np.int64), test.astype(np.int64)) for train, test in split]
+        tested = len(table) - table.companions
+        split = KFold(FOLDS, shuffle=True, random_state=OFFICIAL_SEED).split(np.arange(tested))
+        return [(_accompanied(table, train, test), test.astype(np.int64)) for train, test in split]
     fold = group_folds(table.groups, seed)
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(FOLDS)]
+
+
+def _accompanied(table: TaskTable, train: NDArray[np.int64], test: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows of `train`, and the companions of which no group stands in `test`."""
+    first, groups = len(table) - table.companions, np.array(table.groups)
+    allowed = ~np.isin(groups[first:], groups[test])
+    return np.concatenate([train, first + np.flatnonzero(allowed)]).astype(np.int64)
 
 
 def group_folds(groups: Sequence[str], seed: int, count: int = FOLDS) -> NDArray[np.int64]:

@@ -315,7 +315,7 @@ def test_disordered_crystals_beside_formulas_with_bounds_and_a_law_of_temperatur
 
 def test_a_forest_stands_beside_the_networks(alloys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "both"
-    assert train(alloys, out, *ALLOYS, *CONDITIONS, "--group-column", "batch", "--forest", epochs=3) == 0
+    assert train(alloys, out, *ALLOYS, *CONDITIONS, "--group-column", "batch", "--forest", "20", epochs=3) == 0
     assert "A forest of trees stands beside the networks" in (out / "card.md").read_text()
     capsys.readouterr()
     stated = ["--condition", "temperature=600 degC", "--condition", "Route=powder", "--steps", STEPS[1]]

@@ -67,7 +67,9 @@ def forest_beside(
     unseen = np.where(np.isnan(exact_targets(store, parts.train)), np.nan, unseen)  # a bound does not judge
     layout = FlatLayout.of(config.conditions if config.fuses else None, store, parts.train)
     features, targets = layout.rows(store, parts.train), store.targets[parts.train]
-    shares = learn_shares(layout, features, targets, unseen, part, settings.specs, seed=settings.seed)
+    shares = learn_shares(
+        layout, features, targets, unseen, part, settings.specs, seed=settings.seed, trees=settings.forest
+    )
     save_shares(out, shares)
     return shares
 

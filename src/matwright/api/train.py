@@ -260,6 +260,6 @@ def _finish(
     save_trust(out, found.trust)
     atomic_write_text(out / CARD_FILE, model_card(name, settings.specs, facts))
     described = ModelFile(
-        specs=settings.specs, config=config, n_members=settings.members, forest=settings.forest, facts=facts
+        specs=settings.specs, config=config, n_members=settings.members, forest=settings.forest > 0, facts=facts
     )
     write_model_file(out, described)

@@ -96,7 +96,7 @@ class TrainSettings:
         arrhenius: names of targets (logarithms) that follow Arrhenius' law by construction; the temperature is the
             condition "temperature", else the only one that is a temperature.
         residuals: (name, weight) of physics residuals in the loss; see `models.residuals`.
-        forest: whether a forest of trees stands beside the ensemble (`models.blend`).
+        forest: trees in the forest beside the ensemble (`models.blend`), 0 for none.
         network: sizes and choices of the network; its heads and conditions are replaced by those of the data. None for
             the default sizes, with the composition as a second view where there are compositions, and bond orders where
             there are bonds.
@@ -115,7 +115,7 @@ class TrainSettings:
     fusion: FusionMode | None = None
     arrhenius: tuple[str, ...] = ()
     residuals: tuple[tuple[str, float], ...] = ()
-    forest: bool = False
+    forest: int = 0
     network: GemPpmConfig | None = None
     sizes: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -127,6 +127,8 @@ class TrainSettings:
             raise InputError("nothing to learn: name at least one target, for instance band_gap:eV")
         if self.members < 1:
             raise InputError(f"an ensemble has at least 1 member, found {self.members}")
+        if self.forest < 0:
+            raise InputError(f"a forest has at least 1 tree (0 for no forest), found {self.forest}")
         names = [spec.name for spec in self.specs]
         if wrong := next((name for name in self.arrhenius if name not in names), None):
             raise InputError(f"there is no target {wrong!r} for Arrhenius' law{nearest_hint(wrong, names)}")

@@ -57,8 +57,8 @@ def train(
     arrhenius: options.Arrhenius = None,
     residual: options.Residual = None,
     forest: Annotated[
-        bool, typer.Option("--forest", help="Let a forest of trees stand beside the networks, weighted by its merit.")
-    ] = False,
+        int, typer.Option(help="Trees of a forest beside the networks, weighted by its merit; 0 for none.", min=0)
+    ] = 0,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda or auto.")] = "cpu",
     workers: Annotated[
         int | None, typer.Option(help="Processes that read structures and train members [default: one a CPU].", min=1)

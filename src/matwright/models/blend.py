@@ -18,7 +18,7 @@ from matwright.errors import InputError
 from matwright.materials.properties import PropertySpec
 from matwright.models.config import GemPpmConfig, HeadKind
 from matwright.models.flat import FlatLayout
-from matwright.models.forest import Forest
+from matwright.models.forest import TREES, Forest
 from matwright.models.interface import BatchPrediction, Prediction, PropertyModel
 from matwright.rng import generator
 
@@ -67,6 +67,7 @@ def learn_shares(
     specs: Sequence[PropertySpec],
     *,
     seed: int,
+    trees: int = TREES,
 ) -> Shares:
     """Return the forests of all numeric properties, each with the weight that suits records it did not see.
 
@@ -78,6 +79,7 @@ def learn_shares(
         parts: (n,) the part of each record, 0..PARTS-1 (see `parts_of`).
         specs: one a target.
         seed: of the forests.
+        trees: of each forest.
     """
     found = {}
     for column, spec in enumerate(specs):
@@ -89,10 +91,11 @@ def learn_shares(
         for part in np.unique(parts[judged]):
             own, others = judged & (parts == part), known & (parts != part)
             if others.any():
-                unseen[own] = Forest.learn(features[others], targets[others, column], seed=seed).predict(features[own])
+                grown = Forest.learn(features[others], targets[others, column], seed=seed, trees=trees)
+                unseen[own] = grown.predict(features[own])
         judged &= np.isfinite(unseen)
         weight = best_weight(targets[judged, column], network[judged, column], unseen[judged])
-        forest = Forest.learn(features[known], targets[known, column], seed=seed)
+        forest = Forest.learn(features[known], targets[known, column], seed=seed, trees=trees)
         found[spec.name] = Share(forest=forest, weight=weight)
     return Shares(layout=layout, shares=found)
 

@@ -18,7 +18,7 @@ from matwright.serialization import atomic_write_bytes
 
 FOREST_FILE = "forest.safetensors"
 FORMAT, HEADER = "matwright-forest-1", "forest"
-_TREES, _USUAL = ("feature", "number", "right", "roots"), "usual"
+FIELDS = ("feature", "number", "usual")
 
 
 def save_shares(folder: Path, shares: Shares) -> None:
@@ -27,7 +27,7 @@ def save_shares(folder: Path, shares: Shares) -> None:
 
     tensors: dict[str, NDArray[Any]] = {}
     for name, share in shares.shares.items():
-        tensors |= {f"{field}/{name}": getattr(share.forest, field) for field in (*_TREES, _USUAL)}
+        tensors |= {f"{field}/{name}": getattr(share.forest, field) for field in FIELDS}
     weights = {name: share.weight for name, share in shares.shares.items()}
     header = json.dumps({"format": FORMAT, "repeats": shares.layout.repeats, "weights": weights})
     contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
@@ -51,7 +51,7 @@ def load_shares(folder: Path, schema: ConditionSchema | None) -> Shares:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         shares = {
             name: Share(
-                forest=_checked(Forest(**{field: arrays[f"{field}/{name}"] for field in (*_TREES, _USUAL)})),
+                forest=Forest(**{field: arrays[f"{field}/{name}"] for field in FIELDS}),
                 weight=float(weight),
             )
             for name, weight in header["weights"].items()
@@ -59,19 +59,3 @@ def load_shares(folder: Path, schema: ConditionSchema | None) -> Shares:
         return Shares(layout=FlatLayout(schema=schema, repeats=int(header["repeats"])), shares=shares)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-
-
-def _checked(forest: Forest) -> Forest:
-    """The forest, of which every way down ends: each child stands behind its parent and within the arrays."""
-    inner = forest.feature >= 0
-    places = np.arange(len(forest.feature))
-    good = (
-        forest.feature.shape == forest.number.shape == forest.right.shape
-        and len(forest.roots) > 0
-        and bool((forest.roots >= 0).all() and (forest.roots < len(places)).all())
-        and bool((forest.feature < len(forest.usual)).all())
-        and bool((forest.right[inner] > places[inner]).all() and (forest.right[inner] < len(places)).all())
-    )
-    if not good:
-        raise ValueError("its trees are broken")
-    return forest

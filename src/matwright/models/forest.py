@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from matwright.errors import InputError
 
-TREES, LEAF = 50, 2
-_FEATURES_TRIED = 1 / 3
+TREES = 50
 
 
 @final
@@ -19,21 +18,33 @@ _FEATURES_TRIED = 1 / 3
 class Forest:
     """The mean of many trees (P. Geurts et al., Mach. Learn. 63, 3 (2006)) over a table of features.
 
-    Nodes of all trees stand one after the other, the left child of a node right behind it.
+    Each leaf holds one record or equal ones: such trees interpolate, and their mean is smooth. Nodes of all trees stand
+    one after the other, the left child of a node and all that hangs on it right behind it.
 
     Attributes:
         feature: (n_nodes,) int16, the column that a node asks for, -1 for a leaf.
         number: (n_nodes,) float32, the largest value that goes left; the value of a leaf.
-        right: (n_nodes,) int32, place of the right child.
-        roots: (n_trees,) int32.
         usual: (n_features,) float32, what stands in for a missing number.
+        right, roots: (n_nodes,), (n_trees,) int64, places of right children and of the first nodes, which follow.
+
+    Raises:
+        InputError: at construction, when the nodes are no whole trees or ask for columns that there are not.
     """
 
     feature: NDArray[np.int16]
     number: NDArray[np.float32]
-    right: NDArray[np.int32]
-    roots: NDArray[np.int32]
     usual: NDArray[np.float32]
+    right: NDArray[np.int64] = field(init=False)
+    roots: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.feature.shape != self.number.shape or not -1 <= self.feature.min(initial=-1) <= self.feature.max(
+            initial=0
+        ) < len(self.usual):
+            raise InputError("the nodes of a forest do not fit together")
+        right, roots = _structure(self.feature >= 0)
+        object.__setattr__(self, "right", right)
+        object.__setattr__(self, "roots", roots)
 
     @classmethod
     def learn(
@@ -43,9 +54,10 @@ class Forest:
         *,
         seed: int,
         trees: int = TREES,
-        leaf: int = LEAF,
     ) -> Forest:
         """Return a forest learned from features (n, n_features), NaN where missing, and values (n,).
+
+        Splits are chosen as the library does by default: among one random split of every feature.
 
         Raises:
             InputError: scikit-learn is not installed, or there are no rows.
@@ -57,25 +69,17 @@ class Forest:
         if len(values) == 0:
             raise InputError("a forest needs at least one row to learn from")
         usual = _usual(features)
-        regressor = ExtraTreesRegressor(
-            n_estimators=trees, min_samples_leaf=leaf, max_features=_FEATURES_TRIED, random_state=seed % 2**32
-        )
+        regressor = ExtraTreesRegressor(n_estimators=trees, random_state=seed % 2**32)
         regressor.fit(_filled(features, usual), values)
         grown = [estimator.tree_ for estimator in regressor.estimators_]
-        roots = np.cumsum([0, *(tree.node_count for tree in grown)])
-        is_leaf = [tree.children_left < 0 for tree in grown]
+        is_leaf = np.concatenate([tree.children_left < 0 for tree in grown])
+        value = np.concatenate([tree.value[:, 0, 0] for tree in grown])
+        threshold = np.concatenate([tree.threshold for tree in grown])
         return cls(
-            feature=np.concatenate([np.where(end, -1, t.feature) for end, t in zip(is_leaf, grown, strict=True)])
-            .astype(np.int16),
-            number=np.concatenate(
-                [np.where(end, t.value[:, 0, 0], t.threshold) for end, t in zip(is_leaf, grown, strict=True)]
-            ).astype(np.float32),
-            right=np.concatenate(
-                [root + np.maximum(t.children_right, 0) for root, t in zip(roots[:-1], grown, strict=True)]
-            ).astype(np.int32),
-            roots=roots[:-1].astype(np.int32),
+            feature=np.where(is_leaf, -1, np.concatenate([tree.feature for tree in grown])).astype(np.int16),
+            number=np.where(is_leaf, value, threshold).astype(np.float32),
             usual=usual,
-        )  # fmt: skip
+        )
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(n,) predictions for features (n, n_features), NaN where missing."""
@@ -89,6 +93,28 @@ class Forest:
             asked = self.feature[at]
         mean: NDArray[np.float64] = self.number[at].astype(np.float64).mean(axis=1)
         return mean
+
+
+def _structure(inner: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Right children of inner nodes, and the first node of each tree.
+
+    With a step up at each inner node and down at each leaf, the left part of the node at i ends where the height first
+    falls below that at i; the right child stands behind it. A tree ends at each new least height.
+
+    Raises:
+        InputError: the last tree is not whole.
+    """
+    n = len(inner)
+    height = np.cumsum(np.where(inner, 1, -1))
+    if n == 0 or height[-1] != np.minimum.accumulate(height)[-1] or height[-1] >= 0:
+        raise InputError("a tree of the forest is not whole")
+    ends = np.flatnonzero(np.diff(np.minimum.accumulate(np.append(0, height))) < 0)
+    key = np.sort((height + n) * (n + 1) + np.arange(n))  # by height, then place
+    at = np.flatnonzero(inner)
+    next_below = key[np.searchsorted(key, (height[at] - 1 + n) * (n + 1) + at)] % (n + 1)
+    right = np.zeros(n, dtype=np.int64)
+    right[at] = next_below + 1
+    return right, np.append(0, ends[:-1] + 1)
 
 
 def _usual(features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -76,7 +76,7 @@ def test_a_forest_keeps_within_what_it_learned_and_knows_a_step(seed: int) -> No
     found = forest.predict(features)
     assert found.min() >= values.min() - 1e-5
     assert found.max() <= values.max() + 1e-5
-    assert np.abs(found - values).mean() < 0.85 * np.abs(values - values.mean()).mean()
+    assert np.abs(found - values).mean() < 0.1 * np.abs(values - values.mean()).mean()
     assert_array_equal(found, Forest.learn(features, values, seed=seed).predict(features))
     order = np.random.default_rng(seed).permutation(len(features))
     assert_array_equal(forest.predict(features[order]), found[order])
@@ -87,7 +87,7 @@ def test_arrays_say_the_same_as_the_library() -> None:
 
     features, values = table(1)
     features = np.nan_to_num(features)
-    theirs = ExtraTreesRegressor(n_estimators=50, min_samples_leaf=2, max_features=1 / 3, random_state=7)
+    theirs = ExtraTreesRegressor(n_estimators=50, random_state=7)
     assert_allclose(
         Forest.learn(features, values, seed=7).predict(features),
         theirs.fit(features, values).predict(features),
@@ -144,7 +144,7 @@ class Network:
 
 def shares_of_alloys(weight: float) -> Shares:
     layout = FlatLayout.of(SCHEMA, Alloys(), np.arange(3))
-    forest = Forest.learn(layout.rows(Alloys(), np.arange(3)), np.array([50.0, 70.0, 90.0]), seed=0, leaf=1)
+    forest = Forest.learn(layout.rows(Alloys(), np.arange(3)), np.array([50.0, 70.0, 90.0]), seed=0)
     return Shares(layout=layout, shares={"strength": Share(forest=forest, weight=weight)})
 
 
@@ -169,12 +169,11 @@ def test_broken_trees_are_refused(tmp_path: Path) -> None:
     save_shares(tmp_path, shares_of_alloys(0.4))
     path = tmp_path / FOREST_FILE
     arrays = load(path.read_bytes())
-    right = arrays["right/strength"].copy()
-    right[arrays["feature/strength"] >= 0] = 0  # a way down that never ends
     header = {"format": "matwright-forest-1", "repeats": 2, "weights": {"strength": 0.4}}
-    path.write_bytes(save({**arrays, "right/strength": right}, metadata={HEADER: json.dumps(header)}))
-    with pytest.raises(InputError, match="broken"):
-        load_shares(tmp_path, SCHEMA)
+    for feature in (arrays["feature/strength"] * 0, arrays["feature/strength"] + np.int16(2000)):  # no end; no column
+        path.write_bytes(save({**arrays, "feature/strength": feature}, metadata={HEADER: json.dumps(header)}))
+        with pytest.raises(InputError, match=r"whole|fit together"):
+            load_shares(tmp_path, SCHEMA)
     path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot be read"):
         load_shares(tmp_path, SCHEMA)
