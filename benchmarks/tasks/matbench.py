@@ -27,7 +27,7 @@ def expt_gap() -> TaskTable:
 
 
 def fidelities() -> TaskTable:
-    """The 4,604 measured gaps as in `expt_gap`, and 8,232 PBE gaps of crystals to learn from, told apart by a condition.
+    """The 4,604 measured gaps of `expt_gap`, and 8,232 PBE gaps of crystals to learn from, told apart by a condition.
 
     A training part holds the PBE gaps of no formula of its test part.
     """
@@ -41,7 +41,7 @@ def fidelities() -> TaskTable:
         measured,
         name="expt_gap_fidelities",
         structures=structures,
-        values=np.concatenate([measured.values, crystals[["band_gap"]].to_numpy(float)]),
+        values=np.vstack([measured.values, crystals[["band_gap"]].to_numpy(float)]),  # noqa: PD011 (no pandas object)
         groups=tuple(rounded_key(Material(structure=found).composition.fractions, 3) for found in structures),
         columns=(ConditionColumn(name="method", categories=("experiment", "PBE")),),
         conditions=codes[:, None],
