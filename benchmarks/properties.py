@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from tasks import TASKS, classical, ours
 from tasks.ours import NETWORK
 from tasks.scores import fold_scores, keep, keep_predictions, kept, print_summary, summary
-from tasks.table import TaskTable, folds
+from tasks.table import FOLDS, TaskTable, folds
 
 from matwright.models.baselines import TREES, ClassicalKind
+from matwright.models.config import FusionMode
 from matwright.runs import provenance
 from matwright.training.compute import fast_mode
 
@@ -40,7 +41,8 @@ def main() -> None:
     """Cross-validate the models on the tasks asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=(*TASKS, "all"), required=True)
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--models", default=",".join(MODELS), help=f"also fusion:MODE, {', '.join(FusionMode)}")
+    parser.add_argument("--folds", type=int, default=FOLDS, help="how many of the five are run")
     parser.add_argument("--out", type=Path, help="JSON file of the results (a folder with --task all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--members", type=int, help="of the ensemble, instead of the default")
@@ -60,12 +62,12 @@ def run_task(name: str, arguments: argparse.Namespace, out: Path | None) -> None
     table = TASKS[name]()
     if arguments.quick:
         table = first_rows(table, 120)
-    split = folds(table, arguments.seed)[: 2 if arguments.quick else None]
+    split = folds(table, arguments.seed)[: 2 if arguments.quick else arguments.folds]
     key = {"task": name, "rows": len(table), "seed": arguments.seed, "quick": arguments.quick}
+    key |= {"folds": len(split)} if len(split) < FOLDS else {}
     done = kept(out, key)
-    print(
-        f"{name}: {len(table)} rows, 5 folds by {table.grouping}, seed {arguments.seed}, commit {_commit()}", flush=True
-    )
+    said = f"{len(split)} of {FOLDS} folds by {table.grouping}, seed {arguments.seed}, commit {_commit()}"
+    print(f"{name}: {len(table)} rows, {said}", flush=True)
     if table.note:
         print(f"  ({table.note})")
     for model in arguments.models.split(","):
@@ -74,7 +76,7 @@ def run_task(name: str, arguments: argparse.Namespace, out: Path | None) -> None
             done |= {name: {**found, "commit": _commit()} for name, found in results.items()}
             keep(out, key, done)
             keep_predictions(out, {"truth": table.values, "fold": fold_of_row(len(table), split), **predicted})
-        for shown in (model, NETWORK) if model == "gem_ppm" and NETWORK in done else (model,):
+        for shown in [known for known in done if known in (model, f"{model}, {NETWORK}")]:
             print_summary(table, shown, done[shown]["summary"], done[shown]["cpu_seconds"])
 
 
@@ -110,12 +112,18 @@ def fold_of_row(rows: int, split: list[Fold]) -> NDArray[np.int64]:
 
 def predictor(model: str, table: TaskTable, arguments: argparse.Namespace, out: Path | None) -> Predict:
     """The function that trains a model on one part of a fold and predicts the other."""
-    if model == "gem_ppm":
+    if model == "gem_ppm" or model.startswith("fusion:"):
+        fusion = FusionMode(model.removeprefix("fusion:")) if model != "gem_ppm" else FusionMode.UNIFIED
         recipe = ours.recipe(table, quick=arguments.quick)
         recipe = recipe if arguments.members is None else replace(recipe, members=arguments.members)
-        print(f"  gem_ppm: {recipe.members} members, {dict(recipe.model)}, {_changed(recipe)}", flush=True)
+        print(f"  {model}: {recipe.members} members, {dict(recipe.model)}, {_changed(recipe)}", flush=True)
         store = ours.build_store(table)
-        return lambda fold, number: ours.predict_fold(table, store, *fold, recipe, seed=arguments.seed * 100 + number)
+        return lambda fold, number: {
+            name.replace("gem_ppm", model): found
+            for name, found in ours.predict_fold(
+                table, store, *fold, recipe, seed=arguments.seed * 100 + number, fusion=fusion
+            ).items()
+        }
     kind = ClassicalKind(model)
     cache = None if out is None or arguments.quick else out.with_suffix(".magpie.npz")
     features = classical.flat_features(table, cache)

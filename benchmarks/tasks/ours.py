@@ -50,7 +50,7 @@ def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
         return _of_structures(table, quick=quick)
     compositions = all(isinstance(structure, Composition) for structure in table.structures)
     few = len(table) < 1000
-    steps = 40 if quick else 1000 if few else 1500 if compositions else 6000
+    steps = 40 if quick else 600 if few else 1000 if compositions else 6000
     batch = 32 if few else 64
     epochs = max(2, round(steps * batch / (0.8 * len(table))))
     sizes = {"layers": 1, "angular_order": 0} if compositions else {"layers": 3}
@@ -152,7 +152,7 @@ def predict_fold(
         (1 - shares[name].weight) * column + shares[name].weight * shares[name].forest.predict(asked)
         for name, column in zip([target.name for target in table.targets], mean.T, strict=True)
     ]
-    return {"gem_ppm": in_units(table, np.stack(blended, axis=1)), NETWORK: in_units(table, mean)}
+    return {"gem_ppm": in_units(table, np.stack(blended, axis=1)), f"gem_ppm, {NETWORK}": in_units(table, mean)}
 
 
 def _specs(table: TaskTable) -> tuple[PropertySpec, ...]:
