@@ -38,7 +38,7 @@ class Recipe:
     settings: FitSettings
     members: int
     model: Mapping[str, Any] = field(default_factory=dict)
-    forest: int = 50
+    forest: int = 25
 
 
 def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
@@ -50,13 +50,13 @@ def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
         return _of_structures(table, quick=quick)
     compositions = all(isinstance(structure, Composition) for structure in table.structures)
     few = len(table) < 1000
-    steps = 40 if quick else 600 if few else 1000 if compositions else 6000
+    steps = 40 if quick else 400 if few else 600 if compositions else 6000
     batch = 32 if few else 64
     epochs = max(2, round(steps * batch / (0.8 * len(table))))
     sizes = {"layers": 1, "angular_order": 0} if compositions else {"layers": 3}
     model = {"composition": True, "dropout": 0.1, **sizes}
     return Recipe(
-        settings=FitSettings(epochs=epochs, batch_size=batch), members=1 if quick else 4 if few else 3, model=model
+        settings=FitSettings(epochs=epochs, batch_size=batch), members=1 if quick else 2 if compositions and not few else 3, model=model
     )
 
 
