@@ -23,11 +23,10 @@ from matwright.api.parts import SplitMethod, SplitSettings, choose_parts
 from matwright.data.record import parse_row
 from matwright.data.sources import open_source
 from matwright.graphs.packing import build_store
-from matwright.models.checkpoint import load_members, read_model_file, write_model_file
+from matwright.models.checkpoint import read_model_file, write_model_file
 from matwright.serialization import atomic_write_text
 from matwright.training.compute import fast_mode
-from matwright.uncertainty.ensemble import EnsembleModel
-from matwright.uncertainty.stored import save_trust
+from matwright.uncertainty.stored import load_plain_model, save_trust
 
 AGREEMENT = 1e-3  # relative
 ROUNDING = 1e-6  # of the largest error in the same unit: a component that symmetry forbids is rounding and nothing else
@@ -56,8 +55,9 @@ def main() -> None:
         )
         split = SplitSettings(method=SplitMethod.COLUMN, column=given.split_column)
         parts = choose_parts(store, source, split, seed=described.facts["seed"]).parts
-        ensemble = EnsembleModel(load_members(given.model, described))
-        found = assess(ensemble, store, parts, described.specs, seed=described.facts["seed"])
+        found = assess(
+            load_plain_model(given.model, described), store, parts, described.specs, seed=described.facts["seed"]
+        )
         known = facts_of_targets(described.specs, store, parts, found)
     stated = described.facts["metrics"]["test"]
     for name, report in stated.items():

@@ -53,6 +53,7 @@ def about_run(
         "members": settings.members,
         "parameters": sum(p.numel() for p in GemPpm(config).parameters()),
         "seed": settings.seed,
+        "command": made["command"],
         "version": made["version"],
         "commit": made["commit"],
         "platform": made["platform"],

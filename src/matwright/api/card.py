@@ -41,6 +41,7 @@ def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any
         *_forest(facts),
         f"- Budget: {_budget(fit)}; {fit['cpu_seconds']:,.0f} CPU seconds in all, "
         f"{fit['records_per_second']:,.0f} graphs a CPU second.",
+        *([f"- Command: `{facts['command']}`"] if facts.get("command") else []),
         f"- Made by matwright {facts['version']}, commit {facts['commit'] or 'unknown'}, on {facts['platform']}.",
         "",
     ]

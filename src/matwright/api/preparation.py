@@ -85,6 +85,8 @@ def suited(
     return replace(
         config,
         composition=reading.percents is not None or reading.formula is not None,
-        angular_order=config.angular_order if reading.structure or reading.molecule else 0,  # no directions in a formula
+        angular_order=config.angular_order
+        if reading.structure or reading.molecule
+        else 0,  # no directions in a formula
         bonds=bool(store.bond_counts[parts.train].any()),
     )

@@ -68,6 +68,10 @@ def train(
     ] = None,
     save_every: Annotated[float, typer.Option(help="Seconds between two saved states, for --resume.", min=0)] = 20.0,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
+    origin: Annotated[str | None, typer.Option(help="Where the data come from, for the card.")] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(help="A sentence on where the model ends, for the card. Repeatable.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be used.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -155,6 +159,7 @@ def train(
         workers=workers,
         strict=strict,
         store_folder=store,
+        facts={"origin": origin, "limits": limit or []},
         progress=progress(quiet=quiet),
     )
     if result.leakage:
