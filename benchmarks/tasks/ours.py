@@ -55,9 +55,8 @@ def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
     epochs = max(2, round(steps * batch / (0.8 * len(table))))
     sizes = {"layers": 1, "angular_order": 0} if compositions else {"layers": 3}
     model = {"composition": True, "dropout": 0.1, **sizes}
-    return Recipe(
-        settings=FitSettings(epochs=epochs, batch_size=batch), members=1 if quick else 2 if compositions and not few else 3, model=model
-    )
+    members = 1 if quick else 2 if compositions and not few else 3
+    return Recipe(settings=FitSettings(epochs=epochs, batch_size=batch), members=members, model=model)
 
 
 def _of_structures(table: TaskTable, *, quick: bool) -> Recipe:

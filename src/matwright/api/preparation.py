@@ -82,11 +82,10 @@ def suited(
     if settings.network is not None:
         return config
     reading = source.wanted.reading
+    has_directions = bool(reading.structure or reading.molecule)  # a formula has none
     return replace(
         config,
         composition=reading.percents is not None or reading.formula is not None,
-        angular_order=config.angular_order
-        if reading.structure or reading.molecule
-        else 0,  # no directions in a formula
+        angular_order=config.angular_order if has_directions else 0,
         bonds=bool(store.bond_counts[parts.train].any()),
     )
