@@ -82,10 +82,11 @@ def suited(
     if settings.network is not None:
         return config
     reading = source.wanted.reading
-    has_directions = bool(reading.structure or reading.molecule)  # a formula has none
+    composition = reading.percents is not None or reading.formula is not None
+    bare = composition and reading.structure is None  # formulas alone, which have no directions
     return replace(
         config,
-        composition=reading.percents is not None or reading.formula is not None,
-        angular_order=config.angular_order if has_directions else 0,
+        composition=composition,
+        angular_order=0 if bare else config.angular_order,
         bonds=bool(store.bond_counts[parts.train].any()),
     )
