@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file of the results (a folder with --task all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--members", type=int, help="of the ensemble, instead of the default")
+    parser.add_argument("--forest", type=int, help="trees beside the networks, instead of the default; 0 for none")
     parser.add_argument("--quick", action="store_true", help="a smoke run: few rows, trees and steps, two folds")
     arguments = parser.parse_args()
     names = tuple(TASKS) if arguments.task == "all" else (arguments.task,)
@@ -116,6 +117,7 @@ def predictor(model: str, table: TaskTable, arguments: argparse.Namespace, out: 
         fusion = FusionMode(model.removeprefix("fusion:")) if model != "gem_ppm" else FusionMode.UNIFIED
         recipe = ours.recipe(table, quick=arguments.quick)
         recipe = recipe if arguments.members is None else replace(recipe, members=arguments.members)
+        recipe = recipe if arguments.forest is None else replace(recipe, forest=arguments.forest)
         print(f"  {model}: {recipe.members} members, {dict(recipe.model)}, {_changed(recipe)}", flush=True)
         store = ours.build_store(table)
         return lambda fold, number: {
