@@ -31,7 +31,14 @@ def predictor() -> Predictor:
 
 
 def test_every_shipped_model_is_small_and_has_a_card() -> None:
-    assert set(shipped_models()) == {"elastic", "mp-crystal", "mp-generator", "mp-matcher", "superalloy"}
+    assert set(shipped_models()) == {
+        "elastic",
+        "li-conductor",
+        "mp-crystal",
+        "mp-generator",
+        "mp-matcher",
+        "superalloy",
+    }
     for name, folder in shipped_models().items():
         assert sum(file.stat().st_size for file in folder.iterdir()) <= 10e6
         text = card(name)
@@ -67,6 +74,15 @@ def test_a_superalloy_weakens_with_heat() -> None:
     strength = predictor.predict([alloy, alloy], [cold, hot])["yield_strength"]
     assert 700 < strength.mean[0] < 1500  # 1,000 to 1,200 MPa in handbooks
     assert strength.mean[1] < 0.8 * strength.mean[0]
+
+
+def test_an_argyrodite_conducts_lithium_better_than_the_fluoride() -> None:
+    predictor = load_predictor("li-conductor")
+    argyrodite, fluoride = (Composition.from_formula(text) for text in ("Li6PS5Cl", "LiF"))
+    found = predictor.predict([argyrodite, fluoride], [{"family": "argyrodites"}, {}])["ionic_conductivity"]
+    assert -4.5 < found.mean[0] < -2  # log10(S/cm): a few mS/cm when well made
+    assert found.mean[1] < -6
+    assert (found.std > 0).all()
 
 
 def test_a_material_unlike_the_data_is_marked(predictor: Predictor) -> None:
