@@ -1,52 +1,101 @@
-"""The process in which evaluations happen: it may crash, hang or eat memory, and only it dies of that.
-
-Started by `supervisor` as `python -m matwright.campaign.engine.child FD MEMORY`. It speaks over one pipe: first the
-evaluator, answered when it is ready; then crystals, answered by evaluations, until the pipe closes.
-"""
+"""The process in which evaluations happen: it may crash, hang or eat memory, and only it dies of that."""
 
 from __future__ import annotations
 
-import sys
-from multiprocessing.connection import Connection
+import os
+import signal
+import time
+import traceback
+from multiprocessing.connection import Connection, Pipe
+from typing import Any, final
 
 from matwright.campaign.engine.calling import call
-from matwright.campaign.engine.interface import GIB
+from matwright.campaign.engine.interface import GIB, Limits
 from matwright.campaign.engine.orphan import die_with_parent
-from matwright.campaign.evaluator import Evaluator
+from matwright.campaign.evaluator import Evaluation, Evaluator
 from matwright.errors import InputError
+from matwright.materials.crystal import Crystal
+from matwright.screening.potential import Failure, FailureKind
+
+Call = tuple[Crystal, ...]
+"""Structures that one call of the evaluator takes."""
 
 
-def main(descriptor: int, memory: float) -> None:
-    """Serve calls over the pipe `descriptor`; `memory` bounds what may be allocated, in GiB, 0 for no bound."""
-    die_with_parent()
-    if memory:
-        _bound_memory(int(memory * GIB))
-    with Connection(descriptor) as pipe:
+@final
+class Child:
+    """A fork of this process, in which everything is loaded already: a new one costs milliseconds.
+
+    Args:
+        evaluator: ready to evaluate.
+        limits: of each structure, and of the process.
+    """
+
+    def __init__(self, evaluator: Evaluator, limits: Limits) -> None:
+        self._limits = limits
+        self._tasks = 0
+        self._pipe, theirs = Pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _live(evaluator, limits, theirs)
+        theirs.close()
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has done what one process may do."""
+        return self._tasks >= self._limits.tasks_per_process
+
+    def call(self, crystals: Call) -> list[Evaluation] | Failure:
+        """The evaluations; or the failure that cost the process its life, after which `end` is all that is left to do.
+
+        Raises:
+            InputError: misuse, as the evaluator says.
+        """
+        self._tasks += len(crystals)
+        seconds = self._limits.seconds * len(crystals)
+        start = time.perf_counter()
         try:
-            evaluator = _start(pipe)
-            while evaluator is not None:
-                crystals = pipe.recv()
-                try:
-                    pipe.send(call(evaluator, crystals))
-                except InputError as misuse:
-                    pipe.send(misuse)
-        except EOFError:
-            return
+            self._pipe.send(crystals)
+            answer: Any = self._pipe.recv() if self._pipe.poll(seconds) else None
+        except (EOFError, ConnectionResetError, BrokenPipeError):
+            _, status = os.waitpid(self._pid, 0)
+            self._pid = 0
+            return _death(os.waitstatus_to_exitcode(status), time.perf_counter() - start)
+        if answer is None:
+            reason = f"took longer than its {seconds:g} s"
+            return Failure(reason=reason, seconds=time.perf_counter() - start, kind=FailureKind.TIMED_OUT)
+        if isinstance(answer, InputError):
+            raise answer
+        found: list[Evaluation] = answer
+        return found
+
+    def end(self) -> None:
+        """Kill the process, whatever it does."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+        self._pipe.close()
 
 
-def _start(pipe: Connection) -> Evaluator | None:
-    """The evaluator, ready, which is answered by None; where it cannot be used, the answer says why."""
+def _live(evaluator: Evaluator, limits: Limits, pipe: Connection) -> None:
+    """The life of the fork: answer calls until the pipe closes; it never returns."""
+    code = 1
     try:
-        evaluator: Evaluator = pipe.recv()
-        evaluator.prepare()
-    except (ImportError, AttributeError) as problem:
-        pipe.send(InputError(f"a worker cannot load the evaluator ({problem}); its module must be importable there"))
-    except InputError as misuse:
-        pipe.send(misuse)
-    else:
-        pipe.send(None)
-        return evaluator
-    return None
+        die_with_parent()
+        if limits.memory is not None:
+            _bound_memory(int(limits.memory * GIB))
+        while True:
+            crystals = pipe.recv()
+            try:
+                pipe.send(call(evaluator, crystals))
+            except InputError as misuse:
+                pipe.send(misuse)
+    except EOFError:
+        code = 0
+    except BaseException:  # noqa: BLE001 (whatever it was, this process must not go on as its parent would)
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def _bound_memory(size: int) -> None:
@@ -56,5 +105,6 @@ def _bound_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]))
+def _death(code: int, seconds: float) -> Failure:
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return Failure(reason=f"the process {how}", seconds=seconds, kind=FailureKind.CRASHED)

@@ -1,7 +1,4 @@
-"""Runs evaluations in a child process: a crash, a hang or too much memory costs one call and nobody else.
-
-This runs in a worker of any engine. The child outlives a job, so that weights are loaded once.
-"""
+"""What a worker runs: it hands jobs to the nursery beside it, which outlives a job, so that weights are loaded once."""
 
 from __future__ import annotations
 
@@ -14,17 +11,14 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, final
 
+from matwright.campaign.engine.child import Call
 from matwright.campaign.engine.interface import Limits
-from matwright.campaign.evaluator import Evaluation
+from matwright.campaign.engine.nursery import Answer
 from matwright.errors import InputError
-from matwright.materials.crystal import Crystal
 from matwright.screening.potential import Failure, FailureKind
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Environment of every process that computes: parallelism comes from processes."""
-
-Call = tuple[Crystal, ...]
-"""Structures that one call of the evaluator takes."""
 
 
 @final
@@ -51,114 +45,100 @@ class Report:
     """What a worker did with a job.
 
     Attributes:
-        answers: for each call that was begun, in order: the evaluations, or the failure that ended the process.
+        answers: to each call that was begun, in order.
         misuse: why the evaluator cannot be used at all; empty where it can.
-        seconds: wall time of the job.
+        seconds: wall time of the calls.
     """
 
-    answers: tuple[list[Evaluation] | Failure, ...]
+    answers: tuple[Answer, ...] = ()
     misuse: str = ""
     seconds: float = 0.0
 
 
 @final
-class Child:
-    """One child process with the evaluator it was started for.
+class _Nursery:
+    """The process of `nursery`, seen from its worker.
 
     Raises:
-        InputError: at construction, when the evaluator cannot be used, or no process gets as far as its first call.
+        InputError: at construction, when the evaluator cannot be used or does not start in time.
     """
 
     def __init__(self, evaluator: bytes, limits: Limits) -> None:
-        self.evaluator, self.limits = evaluator, limits
+        self.serves = (evaluator, limits)
         ours, theirs = Pipe()
-        words = [sys.executable, "-m", "matwright.campaign.engine.child", str(theirs.fileno()), str(limits.memory or 0)]
+        words = [sys.executable, "-m", "matwright.campaign.engine.nursery", str(theirs.fileno())]
         self._process = subprocess.Popen(
             words, pass_fds=[theirs.fileno()], env={**os.environ, **ONE_THREAD}, stdin=subprocess.DEVNULL
         )
         theirs.close()
         self._pipe: Connection = ours
-        self._tasks = 0
-        ready = self._answer(limits.start_seconds, lambda: self._pipe.send_bytes(evaluator))
-        if ready is not None:
+        said = self._ask(lambda: self._introduce(evaluator, limits), limits.start_seconds)
+        if said is not None:
             self.end()
-            said = ready.reason if isinstance(ready, Failure) else str(ready)
-            raise ready if isinstance(ready, InputError) else InputError(f"the evaluator cannot be started: {said}")
+            raise said if isinstance(said, InputError) else InputError(f"the evaluator does not start: {said.reason}")
+
+    def run(self, job: Job) -> list[Answer]:
+        """The answers to the calls of a job; errors as for `nursery.Nursery.run`."""
+        longest = job.seconds + job.limits.seconds * sum(map(len, job.calls)) + job.limits.start_seconds
+        said = self._ask(lambda: self._pipe.send((job.calls, job.seconds)), longest)
+        if isinstance(said, InputError):
+            raise said
+        answers: list[Answer] = [said] if isinstance(said, Failure) else said
+        return answers
 
     @property
-    def spent(self) -> bool:
-        """Whether it has done what one process may do."""
-        return self._tasks >= self.limits.tasks_per_process
-
-    def call(self, crystals: Call) -> list[Evaluation] | Failure:
-        """The evaluations, or the failure that cost the process its life.
-
-        Raises:
-            InputError: misuse, as the evaluator says.
-        """
-        self._tasks += len(crystals)
-        answer = self._answer(self.limits.seconds * len(crystals), lambda: self._pipe.send(crystals))
-        if isinstance(answer, InputError):
-            raise answer
-        found: list[Evaluation] | Failure = answer
-        return found
+    def lives(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
 
     def end(self) -> None:
-        """Kill the process, whatever it does."""
+        """Kill the process; its child dies with it."""
         self._process.kill()
         self._process.wait()
         self._pipe.close()
 
-    def _answer(self, seconds: float, ask: Callable[[], None]) -> Any:
-        """What the process answers within its time; else the failure that this is."""
-        start = time.perf_counter()
+    def _introduce(self, evaluator: bytes, limits: Limits) -> None:
+        self._pipe.send(limits)
+        self._pipe.send_bytes(evaluator)
+
+    def _ask(self, ask: Callable[[], None], seconds: float) -> Any:
+        """What the process answers within the time; else the failure that this is."""
         try:
             ask()
             if self._pipe.poll(seconds):
                 return self._pipe.recv()
         except (EOFError, ConnectionResetError, BrokenPipeError):
-            return _death(self._process.wait(), time.perf_counter() - start)
-        reason = f"took longer than its {seconds:g} s"
-        return Failure(reason=reason, seconds=time.perf_counter() - start, kind=FailureKind.TIMED_OUT)
+            reason = f"the process that starts evaluations ended with exit code {self._process.wait()}"
+            return Failure(reason=reason, kind=FailureKind.CRASHED)
+        self._process.kill()
+        return Failure(reason=f"no answer after {seconds:g} s", seconds=seconds, kind=FailureKind.TIMED_OUT)
 
 
-def _death(code: int, seconds: float) -> Failure:
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return Failure(reason=f"the process {how}", seconds=seconds, kind=FailureKind.CRASHED)
-
-
-_children: list[Child] = []
-"""The child of this worker, at most one; a worker is a process of its own and runs one job at a time."""
+_nurseries: list[_Nursery] = []
+"""The nursery of this worker, at most one; a worker is a process of its own and runs one job at a time."""
 
 
 def run_job(job: Job) -> Report:
-    """Evaluate the calls of a job one after the other in this worker's child."""
-    start = time.perf_counter()
-    answers: list[list[Evaluation] | Failure] = []
-    for crystals in job.calls:
-        if answers and time.perf_counter() - start > job.seconds:
-            break
-        try:
-            child = _child(job)
-            answer = child.call(crystals)
-        except InputError as misuse:
-            return Report(answers=tuple(answers), misuse=str(misuse), seconds=time.perf_counter() - start)
-        answers.append(answer)
-        if isinstance(answer, Failure) or child.spent:
-            end_child()
+    """Evaluate the calls of a job, one after the other, in children of this worker's nursery."""
+    try:
+        nursery = _nursery(job)
+        start = time.perf_counter()
+        answers = nursery.run(job)
+    except InputError as misuse:
+        return Report(misuse=str(misuse))
     return Report(answers=tuple(answers), seconds=time.perf_counter() - start)
 
 
-def end_child() -> None:
-    """End this worker's child, if it has one."""
-    while _children:
-        _children.pop().end()
+def end_nursery() -> None:
+    """End this worker's nursery, if it has one."""
+    while _nurseries:
+        _nurseries.pop().end()
 
 
-def _child(job: Job) -> Child:
-    """The worker's child, a fresh one where there is none for this evaluator and these limits."""
-    if _children and (_children[0].evaluator, _children[0].limits) == (job.evaluator, job.limits):
-        return _children[0]
-    end_child()
-    _children.append(Child(job.evaluator, job.limits))
-    return _children[0]
+def _nursery(job: Job) -> _Nursery:
+    """The worker's nursery, a fresh one where there is none for this evaluator and these limits."""
+    if _nurseries and _nurseries[0].lives and _nurseries[0].serves == (job.evaluator, job.limits):
+        return _nurseries[0]
+    end_nursery()
+    _nurseries.append(_Nursery(job.evaluator, job.limits))
+    return _nurseries[0]
