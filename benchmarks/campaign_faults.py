@@ -135,6 +135,7 @@ def kill_and_resume(arguments: argparse.Namespace) -> int:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            print(f"killed {kills + 1} of {arguments.kills}", file=sys.stderr, flush=True)
         else:
             if process.returncode != 0:
                 raise SystemExit(f"the campaign ended by itself with exit code {process.returncode}")
