@@ -123,28 +123,33 @@ def kill_and_resume(arguments: argparse.Namespace) -> int:
     chance = random.Random(arguments.seed)
     command = [sys.executable, __file__, "--candidates", str(arguments.candidates), "--store", arguments.store]
     command += ["--workers", str(arguments.workers), "--work", str(arguments.work)]
-    for kills in range(arguments.kills):
+    kills = 0
+    while True:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
-        if chance.random() < 0.8:  # while it works; the others at any moment of the start
-            wait_for_word(process, 300.0)
-            pause = chance.uniform(0.0, 2.0)
-        else:
-            pause = chance.uniform(0.0, 12.0)
-        try:
-            process.wait(pause)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            print(f"killed {kills + 1} of {arguments.kills}", file=sys.stderr, flush=True)
-        else:
-            if process.returncode != 0:
-                raise SystemExit(f"the campaign ended by itself with exit code {process.returncode}")
+        assert process.stdout is not None
+        with process.stdout:
+            if kills < arguments.kills:
+                kill_at_random(process, chance)
+            code = process.wait()
+        if code == 0:
             return kills
-        finally:
-            assert process.stdout is not None
-            process.stdout.close()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return int(arguments.kills)
+        if code > 0:
+            raise SystemExit(f"the campaign ended by itself with exit code {code}")
+        kills += 1
+        print(f"killed {kills} of {arguments.kills}, by signal {-code}", file=sys.stderr, flush=True)
+
+
+def kill_at_random(process: subprocess.Popen[bytes], chance: random.Random) -> None:
+    """Kill the campaign's process group: mostly while it works, else at any moment of the start."""
+    if chance.random() < 0.8:
+        wait_for_word(process, 300.0)
+        pause = chance.uniform(0.0, 2.0)
+    else:
+        pause = chance.uniform(0.0, 12.0)
+    try:
+        process.wait(pause)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for_word(process: subprocess.Popen[bytes], seconds: float) -> None:

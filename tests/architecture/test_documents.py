@@ -9,7 +9,7 @@ PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/generate.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/campaigns.md", "docs/generate.md"])
 def test_the_python_blocks_run(document: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = PYTHON.findall((root / document).read_text(encoding="utf-8"))
     assert blocks

@@ -126,4 +126,9 @@ COMMANDS = (
         ),
         resumes=True,
     ),
+    Command(
+        name="store",
+        summary="Say what is in a campaign's store, or write its records for others to read.",
+        example="matwright store export campaign.db --format csv --out records.csv",
+    ),
 )

@@ -98,6 +98,12 @@ class Records:
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def count_by_evaluator(self) -> dict[int, int]:
+        """How many records each evaluator has, by its id."""
+        query = select(records.c.evaluator_id, func.count()).group_by(records.c.evaluator_id)
+        with self._database.read() as connection:
+            return {int(number): int(n) for number, n in connection.execute(query).all()}
+
     def failures(self) -> dict[FailureKind, int]:
         """How many records failed, by kind, the most frequent first."""
         query = select(records.c.failure, func.count()).where(records.c.failure.is_not(None))

@@ -18,7 +18,7 @@ from matwright.campaign.store.database import Database
 from matwright.campaign.store.migrate import bring_up_to_date
 from matwright.campaign.store.owner import Owner
 from matwright.campaign.store.records import Records
-from matwright.campaign.store.schema import campaigns, candidates, structures
+from matwright.campaign.store.schema import campaigns, candidates, structures, work
 from matwright.campaign.store.work import Postponement, WorkQueue
 from matwright.campaign.store.writing import (
     Finding,
@@ -105,6 +105,23 @@ class Store:
         if found.settings != text:
             raise InputError(f"the store has a campaign {name!r} with other settings; give this one another name")
         return int(found.id)
+
+    def campaign_id(self, name: str) -> int:
+        """The id of a campaign that is there.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        with self._database.read() as connection:
+            found = connection.execute(select(campaigns.c.id).where(campaigns.c.name == name)).scalar_one_or_none()
+        if found is None:
+            raise InputError(f"the store has no campaign {name!r}; it has {', '.join(self.campaign_names()) or 'none'}")
+        return int(found)
+
+    def open_work(self) -> int:
+        """How many evaluations are wanted and not recorded."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(work)).scalar_one())
 
     def campaign_names(self) -> list[str]:
         """Every campaign of the store, oldest first."""

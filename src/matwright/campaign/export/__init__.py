@@ -1,0 +1,1 @@
+"""Records of a store in the formats that others read."""
