@@ -1,8 +1,9 @@
 """What a store costs: a million records written and searched, and trivial evaluations through the engine.
 
-Records are rock salts of different lattice constants with one value each, written in transactions of 1,000; the best
-100 are asked for by the largest value. The engine evaluates next to nothing on workers of Parsl, end to end: from the
-start of the workers to the last record, and from the first record.
+Records are rock salts of different lattice constants with one value each. The first ones (--written) go through the
+store in transactions of 1,000, the rest is put into the same tables by plain SQL, which is quicker to wait for; the
+best 100 are asked for by the largest value. The engine evaluates next to nothing on workers of Parsl, end to end: from
+the start of the workers to the last record, and from the first record.
 
 Run as: python benchmarks/campaign_store.py --records 1000000 --evaluations 10000 [--store postgresql://…/name]
 """
@@ -29,12 +30,14 @@ from matwright.campaign.engine.interface import Engine
 from matwright.campaign.engine.parsl_engine import ParslEngine
 from matwright.campaign.engine.settings import EngineSettings
 from matwright.campaign.evaluator import Evaluation, Quantity
+from matwright.campaign.store import schema
 from matwright.campaign.store.address import structure_hash
 from matwright.campaign.store.store import Store
 from matwright.campaign.store.writing import Finding
 from matwright.materials.crystal import Crystal
 
 BATCH = 1000
+FILL = 50_000  # rows of one statement
 BEST = 100
 TIMES = 20
 
@@ -43,6 +46,7 @@ def main() -> int:
     """Write, search, evaluate, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--written", type=int, default=50_000)
     parser.add_argument("--evaluations", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--store", help="path or URL of a new store [default: SQLite in a temporary folder]")
@@ -55,7 +59,9 @@ def main() -> int:
                 for name, engine in engines(arguments.workers):
                     evaluate(store, name, engine, arguments.evaluations)
             if arguments.records:
-                write(store, arguments.records, np.random.default_rng(arguments.seed))
+                rng = np.random.default_rng(arguments.seed)
+                write(store, min(arguments.written, arguments.records), rng)
+                fill(address, arguments.records, rng)
                 search(store)
     return 0
 
@@ -135,18 +141,57 @@ def write(store: Store, n: int, rng: np.random.Generator) -> None:
     print(f"{n} records written in {seconds:.0f} s, {n / seconds:.0f}/s, {used:.0f} CPU s")
 
 
+def fill(address: str, n: int, rng: np.random.Generator) -> None:
+    """Bring the number of records to n with rows like those that are there."""
+    import sqlalchemy as sql
+
+    url = address if "://" in address else f"sqlite:///{address}"
+    engine = sql.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        last = connection.execute(sql.select(schema.records).order_by(schema.records.c.id.desc()).limit(1)).one()
+        salt_row = connection.execute(sql.select(schema.structures).limit(1)).one()
+        first = 1 + connection.execute(sql.select(sql.func.max(schema.structures.c.id))).scalar_one()
+        place = 1 + last.id
+        for start in range(0, n - last.id, FILL):
+            more = range(start, min(start + FILL, n - last.id))
+            names = [f"{i:064x}" for i in more]
+            ids = [first + i for i in more]
+            described = {"formula": salt_row.formula, "n_sites": salt_row.n_sites, "data": salt_row.data}
+            like = {"evaluator_id": last.evaluator_id, "origin_id": last.origin_id, "attempts": 1, "seconds": 0.0}
+            shared = {**like, "created": last.created}
+            connection.execute(
+                sql.insert(schema.structures),
+                [{"id": number, "hash": name, **described} for number, name in zip(ids, names, strict=True)],
+            )
+            connection.execute(
+                sql.insert(schema.records),
+                [
+                    {"id": place + i, "key": name, "structure_id": number, **shared}
+                    for i, number, name in zip(more, ids, names, strict=True)
+                ],
+            )
+            scores = rng.normal(size=len(names)).tolist()
+            one = {"name": "score", "evaluator_id": last.evaluator_id, "unit": "Å^3"}
+            connection.execute(
+                sql.insert(schema.quantities),
+                [{"record_id": place + i, "value": value, **one} for i, value in zip(more, scores, strict=True)],
+            )
+    engine.dispose()
+
+
 def search(store: Store) -> None:
     """Time the query of the best."""
     chosen = next(one for one in store.records.evaluators() if one.version == "written")
-    times = []
+    wall, cpu = [], []
     for _ in range(TIMES):
-        before = time.perf_counter()
+        before, used = time.perf_counter(), time.process_time()
         best = store.records.top("score", BEST, evaluator=chosen.id)
-        times.append(1e3 * (time.perf_counter() - before))
+        wall.append(1e3 * (time.perf_counter() - before))
+        cpu.append(1e3 * (time.process_time() - used))
     assert len(best) == min(BEST, store.records.count())
     print(
-        f"best {BEST} of {store.records.count()} records: median {statistics.median(times):.1f} ms, "
-        f"slowest of {TIMES} {max(times):.1f} ms"
+        f"best {BEST} of {store.records.count()} records: median {statistics.median(wall):.1f} ms by the clock "
+        f"(least {min(wall):.1f}, most of {TIMES} {max(wall):.1f}), {statistics.median(cpu):.1f} ms of CPU here"
     )
 
 

@@ -33,15 +33,15 @@ HEAVY = {
 }
 REPORT = """
 import json, sys, time
-before = time.perf_counter()
+before = time.process_time()
 {statement}
-seconds = time.perf_counter() - before
+seconds = time.process_time() - before
 print(json.dumps({{"seconds": seconds, "modules": sorted({{name.partition(".")[0] for name in sys.modules}})}}))
 """
 
 
 def loaded_by(fresh: Callable[[str], str], statement: str, *, starts: int = 1) -> tuple[float, set[str]]:
-    """Return (fastest of some starts, modules): one slow start on a busy machine says nothing about the code."""
+    """Return (CPU seconds of the fastest start, modules): the clock on a busy machine says nothing about the code."""
     reports = [json.loads(fresh(REPORT.format(statement=statement)).splitlines()[-1]) for _ in range(starts)]
     return min(report["seconds"] for report in reports), set(reports[0]["modules"])
 
