@@ -97,11 +97,11 @@ def _step(count: RungCount, most: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """A time with two digits in the unit that suits it."""
+    """A time with three digits in the unit that suits it."""
     for size, unit in ((60.0, "min"), (1.0, "s"), (1e-3, "ms")):
         if seconds >= size:
-            return f"{seconds / size:.2g} {unit}"
-    return f"{seconds * 1e6:.2g} µs"
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
 
 
 def _survivors(survivors: Sequence[DesignRecord], result: ScreenResult, cifs: Mapping[str, str]) -> str:
