@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from matwright.errors import InputError
 from matwright.generation.autoencoder import SequenceAutoencoder
 from matwright.generation.checkpoint import TrainedGenerator, save_generator
 from matwright.generation.contacts import ContactRules
-from matwright.generation.corpus import Corpus, build_corpus
+from matwright.generation.corpus import Corpus, Properties, build_corpus
 from matwright.generation.decoder import DecoderConfig
 from matwright.generation.encoder import EncoderConfig
 from matwright.generation.fit import FitConfig, fit_autoencoder
@@ -37,6 +38,7 @@ def train_generator(
     encoder: EncoderConfig | None = None,
     fit: FitConfig | None = None,
     prior: PriorFitConfig | None = None,
+    values: tuple[Properties, Properties] | None = None,
     start: TrainedGenerator | None = None,
     rebuilt: int = 0,
     keep_state: bool = False,
@@ -52,6 +54,7 @@ def train_generator(
         name: what stands in the provenance of its candidates.
         decoder, encoder, fit: sizes and training settings; None takes the defaults.
         prior: how the flow is fitted afterwards, for a decoder that has one.
+        values: of `EncoderConfig.properties`, one row a sequence of the two parts, NaN where unknown.
         start: a trained generator of the same vocabulary whose decoder this one starts from.
         rebuilt: held-out crystals (at most 20 atoms) that are decoded from their latents after each epoch; 0: none.
         keep_state: write the state of the training into `out` after each epoch, and go on from one that is there.
@@ -63,7 +66,7 @@ def train_generator(
         InputError: a part has no sequence of that size, or `start` has another vocabulary.
     """
     fit = fit or FitConfig()
-    corpus = build_corpus(train, valid, max_atoms=max_atoms)
+    corpus = build_corpus(train, valid, max_atoms=max_atoms, values=values)
     model = _model(corpus, decoder or DecoderConfig(), encoder, fit.seed)
     if start is not None:
         if start.packer.vocabulary != corpus.packer.vocabulary:
@@ -116,6 +119,7 @@ def _measured(corpus: Corpus, last: EpochReport, flow: PriorReport) -> dict[str,
         "seconds": last.seconds,
         "held_out_nats": {**last.valid, "bound": last.bound},
         "active_units": last.active_units,
+        "property_error_spreads": None if math.isnan(last.property_error) else last.property_error,
         "mutual_information_nats": last.information,
         "rebuilt": None if last.rebuilt is None else asdict(last.rebuilt),
         "prior": asdict(flow),

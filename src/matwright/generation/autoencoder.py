@@ -13,6 +13,7 @@ from matwright.generation.decoder import DecoderConfig, SequenceDecoder
 from matwright.generation.encoder import EncoderConfig, SequenceEncoder
 from matwright.generation.likelihood import sequence_log_prob
 from matwright.generation.masks import SequenceMasks
+from matwright.generation.property_head import PropertyHead
 from matwright.generation.sequence_batch import SequenceBatch
 from matwright.generation.vocabulary import Vocabulary
 
@@ -29,11 +30,13 @@ class LatentTerms:
         log_prob: (n,) nats of each kind of choice, as in `sequence_log_prob`.
         kl: (n, latent) nats, KL(q(z | sequence) ‖ N(0, I)) of each dimension.
         used: (n,) bool, False where the decoder was not told the latent; its KL does not count.
+        latent: (n, latent), the z that was drawn.
     """
 
     log_prob: dict[str, Tensor]
     kl: Tensor
     used: Tensor
+    latent: Tensor
 
 
 @final
@@ -46,6 +49,7 @@ class SequenceAutoencoder(nn.Module):
         super().__init__()
         self.decoder = SequenceDecoder(decoder, vocabulary, catalogue)
         self.encoder = SequenceEncoder(encoder, vocabulary, catalogue)
+        self.properties = PropertyHead(encoder.latent, len(encoder.properties)) if encoder.properties else None
 
     def terms(
         self, batch: SequenceBatch, masks: SequenceMasks, noise: Tensor, *, without: Tensor | None = None
@@ -61,9 +65,9 @@ class SequenceAutoencoder(nn.Module):
         z = mean + (0.5 * log_variance).exp() * noise
         kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
         used = torch.ones(len(batch), dtype=torch.bool) if without is None else ~without
-        if self.decoder.no_latent is not None:
-            z = torch.where(used[:, None], z, self.decoder.no_latent)
-        return LatentTerms(log_prob=sequence_log_prob(self.decoder, batch, masks, z), kl=kl, used=used)
+        told = z if self.decoder.no_latent is None else torch.where(used[:, None], z, self.decoder.no_latent)
+        log_prob = sequence_log_prob(self.decoder, batch, masks, told)
+        return LatentTerms(log_prob=log_prob, kl=kl, used=used, latent=z)
 
 
 GEOMETRY = ("shape", "coordinate")

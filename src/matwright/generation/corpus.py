@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
+
+import torch
+from torch import Tensor
 
 from matwright.errors import InputError, MatwrightError
 from matwright.generation.catalogue import wyckoff_catalogue
@@ -17,6 +20,9 @@ from matwright.generation.wyckoff import SymmetrySequence
 from matwright.generation.wyckoff.encode import encode
 from matwright.materials.constraints import Constraints
 from matwright.materials.crystal import Crystal
+
+Properties = Sequence[Sequence[float]]
+"""One row a sequence, one value a property; NaN where unknown."""
 
 
 def encode_or_none(crystal: Crystal) -> SymmetrySequence | None:
@@ -60,6 +66,7 @@ def build_corpus(
     *,
     max_atoms: int,
     max_elements: int = 6,
+    values: tuple[Properties, Properties] | None = None,
 ) -> Corpus:
     """Pack the sequences that are small enough; elements and scaling come from the training part alone.
 
@@ -67,11 +74,13 @@ def build_corpus(
         train, valid: sequences of the two parts.
         max_atoms: largest number of atoms in the primitive cell.
         max_elements: largest number of different elements.
+        values: known properties of each sequence of the two parts, NaN where unknown; None for none.
 
     Raises:
         InputError: a part has no sequence of that size and of the training elements.
     """
-    small = [s for s in train if s.n_atoms <= max_atoms and len(s.composition) <= max_elements]
+    kept = [i for i, s in enumerate(train) if s.n_atoms <= max_atoms and len(s.composition) <= max_elements]
+    small = [train[i] for i in kept]
     if not small:
         raise InputError(f"no training crystal has at most {max_atoms} atoms and {max_elements} elements")
     catalogue = wyckoff_catalogue()
@@ -81,13 +90,26 @@ def build_corpus(
         max_elements=max_elements,
     )
     packer = SequencePacker(vocabulary=vocabulary, catalogue=catalogue, scaling=fit_scaling(small, catalogue))
-    held_out = [s for s in valid if packer.fits(s)]
+    fitting = [i for i, s in enumerate(valid) if packer.fits(s)]
+    held_out = [valid[i] for i in fitting]
     if not held_out:
         raise InputError("no held-out crystal has the size and the elements of the training crystals")
-    return Corpus(packer=packer, train=_packed(packer, small), valid=_packed(packer, held_out))
+    return Corpus(
+        packer=packer,
+        train=replace(packed(packer, small), properties=_rows(values, 0, kept)),
+        valid=replace(packed(packer, held_out), properties=_rows(values, 1, fitting)),
+    )
 
 
-def _packed(packer: SequencePacker, sequences: Sequence[SymmetrySequence]) -> SequenceData:
+def _rows(values: tuple[Properties, Properties] | None, part: int, rows: Sequence[int]) -> Tensor | None:
+    """(n, n_properties) float32 values of these rows of a part."""
+    if values is None:
+        return None
+    return torch.tensor([values[part][row] for row in rows], dtype=torch.float32)
+
+
+def packed(packer: SequencePacker, sequences: Sequence[SymmetrySequence]) -> SequenceData:
+    """Sequences that fit the packer, with the masks that stood open while they would be written."""
     limits = Constraints(n_atoms=(1, packer.vocabulary.max_atoms), n_elements=(1, packer.vocabulary.max_elements))
     rules = MaskRules(packer.vocabulary, packer.catalogue, limits)
     batch = packer.pack(sequences)

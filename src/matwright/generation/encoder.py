@@ -27,11 +27,13 @@ class EncoderConfig:
         width: hidden units.
         memory: hidden units, each way, of an LSTM that reads the orbits in order beside the set network, together with
             the formula element by element; 0: none.
+        properties: names of the properties that a head predicts from the latent, trained with it; empty: no head.
     """
 
     latent: int = 16
     width: int = 160
     memory: int = 0
+    properties: tuple[str, ...] = ()
 
 
 @final

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from matwright.generation.autoencoder import BoundWeights, SequenceAutoencoder, negative_bound
+from matwright.generation.consistency import consistency_loss
 from matwright.generation.decoder import SequenceDecoder
 from matwright.generation.fit_report import EpochReport, evaluate
 from matwright.generation.jitter import element_masks, swap_elements
@@ -39,6 +40,9 @@ class FitConfig:
         averaging: decay of the running average of the weights, per step.
         without_latent: share of the sequences that the decoder learns to write without a latent.
         swapped: share of the others whose elements are swapped for neighbours (see `jitter`).
+        property_weight: of the mean absolute error, in spreads, of the properties predicted from the latent (E24); it
+            needs known values and `EncoderConfig.properties`.
+        consistency: weight of ‖z − E_φ(G_θ(z))‖² per dimension (E27), over `consistency_rows` draws a step.
         seed: of initialisation, order, dropout and latent noise.
     """
 
@@ -54,6 +58,9 @@ class FitConfig:
     geometry_weight: float = 1.0
     without_latent: float = 0.0
     swapped: float = 0.0
+    property_weight: float = 0.0
+    consistency: float = 0.0
+    consistency_rows: int = 16
     seed: int = 0
 
 
@@ -119,6 +126,8 @@ def fit_autoencoder(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
+        if model.properties is not None and train.properties is not None:
+            model.properties.fit_scale(train.properties)
         training = _Training(model, config)
         if state is not None and state.is_file():
             training.load(state)
@@ -178,7 +187,13 @@ def _step(training: _Training, data: SequenceData, config: FitConfig, progress: 
     without = torch.rand(len(data)) < config.without_latent if config.without_latent > 0 else None
     if config.swapped > 0:
         data = _swapped(data, without, config.swapped, model.decoder)
-    loss = negative_bound(model.terms(data.batch, data.masks, noise, without=without), weights)
+    terms = model.terms(data.batch, data.masks, noise, without=without)
+    loss = negative_bound(terms, weights)
+    if config.property_weight > 0 and model.properties is not None and data.properties is not None:
+        loss = loss + config.property_weight * model.properties.error(terms.latent, data.properties)
+    if config.consistency > 0:
+        rules = MaskRules(model.decoder.vocabulary, model.decoder.catalogue, _limits(model.decoder))
+        loss = loss + config.consistency * consistency_loss(model, rules, config.consistency_rows)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -187,15 +202,26 @@ def _step(training: _Training, data: SequenceData, config: FitConfig, progress: 
 
 
 def _swapped(data: SequenceData, without: Tensor | None, share: float, decoder: SequenceDecoder) -> SequenceData:
-    """The data with elements swapped in a share of the rows; rows without a latent keep theirs."""
+    """The data with elements swapped in a share of the rows, whose properties are then unknown.
+
+    Rows without a latent keep their elements.
+    """
     rows = torch.rand(len(data)) < share
     if without is not None:
         rows &= ~without
     vocabulary = decoder.vocabulary
     batch = swap_elements(data.batch, rows, len(vocabulary))
-    limits = Constraints(n_atoms=(1, vocabulary.max_atoms), n_elements=(1, vocabulary.max_elements))
-    elements = element_masks(batch, MaskRules(vocabulary, decoder.catalogue, limits))
-    return SequenceData(batch=batch, masks=replace(data.masks, elements=elements))
+    elements = element_masks(batch, MaskRules(vocabulary, decoder.catalogue, _limits(decoder)))
+    values = data.properties
+    if values is not None:
+        values = values.masked_fill(rows[:, None], torch.nan)
+    return SequenceData(batch=batch, masks=replace(data.masks, elements=elements), properties=values)
+
+
+def _limits(decoder: SequenceDecoder) -> Constraints:
+    """No demand but the size of the vocabulary."""
+    vocabulary = decoder.vocabulary
+    return Constraints(n_atoms=(1, vocabulary.max_atoms), n_elements=(1, vocabulary.max_elements))
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, peak: float, progress: float, steps: int) -> None:

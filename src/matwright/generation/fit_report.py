@@ -30,6 +30,8 @@ class EpochReport:
         information: lower estimate of the mutual information of sequence and latent, in nats; it saturates at the
             logarithm of the number of sequences (at most `INFORMATION_ROWS`).
         without_latent: held-out log-probability of a decoder that is told no latent; NaN where it has not learned to.
+        property_error: mean absolute error, in spreads of the training values, of the properties predicted from the
+            held-out latent means; NaN where none are.
         rebuilt: crystals that come back from their latent mean; None where it was not asked for.
     """
 
@@ -40,6 +42,7 @@ class EpochReport:
     active_units: int = 0
     information: float = 0.0
     without_latent: float = math.nan
+    property_error: float = math.nan
     rebuilt: RebuildRates | None = None
 
     @property
@@ -68,7 +71,7 @@ def evaluate(model: SequenceAutoencoder, data: SequenceData, *, seed: int = 0, b
             without = torch.ones(len(part), dtype=torch.bool)
             told_nothing = model.terms(part.batch, part.masks, noise, without=without)
             alone += sum(float(value.sum()) for value in told_nothing.log_prob.values())
-    information = _information(model, data, generator)
+    information, error = _information(model, data, generator), _property_error(model, data)
     model.train(training)
     valid = {name: value / len(data) for name, value in sums.items()} | {"kl": float(kl.sum()) / len(data)}
     return EpochReport(
@@ -79,7 +82,15 @@ def evaluate(model: SequenceAutoencoder, data: SequenceData, *, seed: int = 0, b
         active_units=int((kl / len(data) > ACTIVE_NATS).sum()),
         information=information,
         without_latent=alone / len(data) if optional else math.nan,
+        property_error=error,
     )
+
+
+def _property_error(model: SequenceAutoencoder, data: SequenceData) -> float:
+    if model.properties is None or data.properties is None:
+        return math.nan
+    means = [model.encoder(data.select(rows).batch)[0] for rows in torch.arange(len(data)).split(512)]
+    return float(model.properties.error(torch.cat(means), data.properties))
 
 
 def _information(model: SequenceAutoencoder, data: SequenceData, generator: torch.Generator) -> float:

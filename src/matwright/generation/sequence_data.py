@@ -14,10 +14,16 @@ from matwright.generation.sequence_batch import SequenceBatch
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceData:
-    """Packed sequences with the masks of teacher forcing."""
+    """Packed sequences with the masks of teacher forcing.
+
+    Attributes:
+        batch, masks: of n sequences.
+        properties: (n, n_properties) known values of each, NaN where unknown; None where none are asked for.
+    """
 
     batch: SequenceBatch
     masks: SequenceMasks
+    properties: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -27,4 +33,5 @@ class SequenceData:
         batch = self.batch.select(index)
         masks = {f.name: getattr(self.masks, f.name)[index] for f in fields(self.masks)}
         masks["letters"] = masks["letters"][:, : batch.letters.shape[1]]
-        return SequenceData(batch=batch, masks=SequenceMasks(**masks))
+        values = None if self.properties is None else self.properties[index]
+        return SequenceData(batch=batch, masks=SequenceMasks(**masks), properties=values)

@@ -100,7 +100,9 @@ def test_a_warm_start_writes_what_the_trained_decoder_would(corpus: Corpus) -> N
 
 def test_the_latent_costs_nothing_up_to_what_it_may_hold() -> None:
     kl = torch.full((4, 8), 0.5)  # 4 nats a sequence
-    terms = LatentTerms(log_prob={"shape": torch.zeros(4)}, kl=kl, used=torch.tensor([True, True, False, False]))
+    terms = LatentTerms(
+        log_prob={"shape": torch.zeros(4)}, kl=kl, latent=kl, used=torch.tensor([True, True, False, False])
+    )
     assert float(negative_bound(terms, BoundWeights(free_total=5.0))) == 0.0
     assert float(negative_bound(terms, BoundWeights(free_total=3.0))) == pytest.approx(0.5)  # half of the rows pay
     assert float(negative_bound(terms, BoundWeights(free_nats=1.0))) == pytest.approx(4.0)
