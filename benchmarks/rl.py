@@ -64,6 +64,8 @@ TARGETS: dict[str, tuple[tuple[str, ...], Constraints]] = {
         Constraints(forbidden=FLUORINE_AND_OXYGEN, n_elements=(1, 3)),
     ),
 }
+BUDGETS = {"bulk_modulus": 6000, "band_gap": 8000, "formation_energy": 5000}
+"""Crystals that each way may score."""
 SCALE_DRAWS = 512
 SCORED = 0.9
 """Share of sequences that become a scored crystal, to plan the rounds of the latent search."""
@@ -169,7 +171,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ways", default=",".join(WAYS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0, help="of --speed")
-    parser.add_argument("--budget", type=int, default=8000, help="crystals scored in one run")
+    parser.add_argument("--budget", type=int, help="crystals scored in one run [default: that of the target]")
     parser.add_argument("--assess", type=int, default=1000, help="proposals of one run")
     parser.add_argument("--kept", type=int, default=40, help="hits of one run that are kept for second opinions")
     parser.add_argument("--out", type=Path, default=Path("rl.jsonl"))
@@ -185,10 +187,12 @@ def ingredients() -> tuple[TrainedGenerator, ModelSurrogate]:
 
 def run_all(options: argparse.Namespace) -> None:
     trained, surrogate = ingredients()
-    settings = {"budget": options.budget, "assess": options.assess, "learning": _plain(LearningConfig())}
+    settings = {"assess": options.assess, "learning": _plain(LearningConfig())}
     settings["reward"] = asdict(RewardConfig())
     lines = _lines(options.out)
-    done = {(line["target"], line["way"], line["seed"]) for line in lines if line["settings"] == settings}
+    done = {(line["target"], line["way"], line["seed"]) for line in lines}
+    if any(line["settings"] != settings for line in lines):
+        raise SystemExit(f"{options.out} holds results of other settings: choose another --out")
     names = list(TARGETS) if options.target == "all" else options.target.split(",")
     for seed in range(options.seeds):
         for name in names:
@@ -214,7 +218,7 @@ def started(
         trained=trained,
         constraints=constraints,
         scorer=Scorer(trained, surrogate, reward),
-        budget=options.budget,
+        budget=options.budget or BUDGETS[name],
         n=options.assess,
         seed=seed,
     )
@@ -237,6 +241,7 @@ def run_one(name: str, way: str, task: Task, before: Assessment, kept: int) -> d
         "seed": task.seed,
         "before": _assessed(before),
         "after": _assessed(outcome.after),
+        "budget": task.budget,
         "found": outcome.found,
         "scored": outcome.scored,
         "cpu_seconds": seconds,
@@ -281,7 +286,7 @@ def report(lines: list[dict[str, Any]]) -> None:
         if not some:
             continue
         untuned = _spread([line["before"]["hit_rate"] for line in some if line["way"] == some[0]["way"]], percent=True)
-        print(f"\n{name}: {'; '.join(TARGETS[name][0])} | untuned hit rate {untuned}")
+        print(f"\n{name}: {'; '.join(TARGETS[name][0])}; {some[0]['budget']} scored | untuned hit rate {untuned}")
         print("| way | seeds | hit rate | times untuned | uniqueness | validity | novel hits in budget | CPU s |")
         print("|---|---|---|---|---|---|---|---|")
         for way in WAYS:

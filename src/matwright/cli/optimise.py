@@ -33,7 +33,7 @@ def optimise(
     batch: Annotated[int, typer.Option(help="Sequences drawn a step.", min=1)] = 256,
     learning_rate: Annotated[float, typer.Option(help="Step length of the optimiser.")] = 2e-3,
     leash: Annotated[float, typer.Option(help="Weight of the distance (KL, nats) to the untuned generator.")] = 0.005,
-    entropy: Annotated[float, typer.Option(help="Weight of the bonus for variety (entropy, nats).")] = 0.005,
+    entropy: Annotated[float, typer.Option(help="Weight of the bonus for variety (entropy, nats).")] = 0.01,
     stability_weight: Annotated[float, typer.Option(help="Weight of predicted stability in the reward.")] = 0.2,
     uncertainty_weight: Annotated[float, typer.Option(help="Weight of the penalty on unsure predictions.")] = 0.1,
     elements: Annotated[str | None, typer.Option(help='Only these elements, for instance "Li,P,S,O".')] = None,

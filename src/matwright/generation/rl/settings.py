@@ -67,7 +67,8 @@ class LearningConfig:
         replay: good candidates of earlier steps that each update imitates.
         replay_weight: of their loss.
         memory: different good candidates that are kept.
-        repeat_penalty: taken from the reward of a structure that was drawn `repeat_limit` times before.
+        repeat_penalty: taken from the reward of a structure that was drawn `repeat_limit` times before; above the
+            gain of a hit, so that a known hit is worth less than a new miss.
         repeat_limit: earlier draws of one bucket at which the penalty is full.
     """
 
@@ -77,14 +78,14 @@ class LearningConfig:
     warmup: int = 8
     gradient_norm: float = 1.0
     passes: int = 2
-    minibatch: int = 128
+    minibatch: int = 64
     clip: float = 0.2
-    entropy: float = 0.005
+    entropy: float = 0.01
     leash: float = 0.005
     replay: int = 64
     replay_weight: float = 0.5
     memory: int = 2000
-    repeat_penalty: float = 1.0
+    repeat_penalty: float = 2.0
     repeat_limit: int = 2
 
     def __post_init__(self) -> None:
