@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,3 +132,12 @@ def test_wrong_input_is_one_sentence(
     assert sentence in said
     assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_the_python_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "optimise.md"
+    (block,) = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile(block, page.name, "exec"), names)
+    assert len(names["crystals"]) == 10  # type: ignore[arg-type]
