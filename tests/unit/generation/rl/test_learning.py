@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from matwright.errors import InputError
+from matwright.generation.autoencoder import SequenceAutoencoder
+from matwright.generation.backbone import Backbone
 from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.rl.learner import Learner
 from matwright.generation.rl.policy import KINDS, Policy, divergence
@@ -148,3 +150,23 @@ def _scale() -> object:
     from matwright.generation.rl.reward import Scale
 
     return Scale.of(np.array([0.0, 0.5, 1.0]))
+
+
+def test_a_transformer_is_a_policy_like_any_other(trained: TrainedGenerator) -> None:
+    """An untrained one draws with the probabilities that teacher forcing gives, and its first step moves it."""
+    config = replace(trained.model.decoder.config, backbone=Backbone.TRANSFORMER, dropout=0.0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = SequenceAutoencoder(
+            decoder=config,
+            encoder=trained.model.encoder.config,
+            vocabulary=trained.packer.vocabulary,
+            catalogue=trained.packer.catalogue,
+        )
+    run = learner(replace(trained, model=model.eval()), LearningConfig(batch=48, minibatch=24, replay=0))
+    rollout = run.policy.draw(48, torch_generator(1, "draw"))
+    rows = rollout.complete.nonzero()[:, 0]
+    episodes = run.policy.episodes(rollout.batch.select(rows), rollout.z[rows])
+    torch.testing.assert_close(run.policy.log_prob(episodes).detach(), episodes.log_prob, atol=1e-4, rtol=1e-4)
+    assert run.advance().kl == 0.0
+    assert run.advance().kl != 0.0
