@@ -38,6 +38,7 @@ def test_every_shipped_model_is_small_and_has_a_card() -> None:
         "mp-generator",
         "mp-matcher",
         "superalloy",
+        "thermoelectric",
     }
     for name, folder in shipped_models().items():
         assert sum(file.stat().st_size for file in folder.iterdir()) <= 10e6
@@ -74,6 +75,19 @@ def test_a_superalloy_weakens_with_heat() -> None:
     strength = predictor.predict([alloy, alloy], [cold, hot])["yield_strength"]
     assert 700 < strength.mean[0] < 1500  # 1,000 to 1,200 MPa in handbooks
     assert strength.mean[1] < 0.8 * strength.mean[0]
+
+
+def test_bismuth_telluride_is_a_thermoelectric_near_room_temperature_and_silicon_is_none() -> None:
+    predictor = load_predictor("thermoelectric")
+    telluride, silicon = (Composition.from_formula(text) for text in ("Bi0.5Sb1.5Te3", "Si"))
+    found = predictor.predict([telluride, silicon], {"temperature": "350 K"})
+    assert found["zt"].mean[0] > 0.5  # about 1 in handbooks
+    assert found["zt"].mean[1] < 0.3
+    assert 100 < found["seebeck_coefficient"].mean[0] < 300  # µV/K, p-type
+    assert -1 < found["thermal_conductivity"].mean[0] < 0.6  # log10: 0.1 to 4 W/(m K)
+    for prediction in found.values():
+        assert (prediction.lower <= prediction.mean).all()
+        assert (prediction.mean <= prediction.upper).all()
 
 
 def test_an_argyrodite_conducts_lithium_better_than_the_fluoride() -> None:
