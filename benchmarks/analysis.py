@@ -1,17 +1,18 @@
-"""Where a model errs on a task of `properties.py`: near and far from what it knew, at zero and above, and beside the noise.
+"""Where a model errs on a task of `properties.py`: near and far from what it knew, at zero, and beside the noise.
 
     python benchmarks/analysis.py build/estm.json
 
-reads the predictions that `properties.py --out build/estm.json` left, of rows by models that did not see them. For every
-target it prints the mean absolute error in three equal shares of the rows by Hellinger's distance between their composition
-and the nearest one of their training part; the error where the true value is 0 and where it is not; and by how much two
-measurements of the same composition, conditions and steps differ.
+reads the predictions that `properties.py --out build/estm.json` left, of rows by models that did not see them. For
+every target it prints the mean absolute error in three equal shares of the rows by Hellinger's distance between their
+composition and the nearest one of their training part; the error where the true value is 0 and where it is not; and how
+far several exact values of one composition lie from their mean, under equal conditions and steps and whatever these are.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,13 +41,14 @@ def main() -> None:
         known = np.isfinite(truth[:, column]) & (fold >= 0)
         errors = {name: np.abs(rows[:, column] - truth[:, column]) for name, rows in found.items()}
         edges = np.quantile(distance[known], np.linspace(0, 1, SHARES + 1))
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             inside = known & (distance >= low) & (distance <= high)
             print(f"{target.name}, distance {low:.3f} to {high:.3f}, n {inside.sum()}: {_means(errors, inside)}")
         for words, chosen in (("value 0", truth[:, column] == 0), ("value above 0", truth[:, column] > 0)):
             if (known & (truth[:, column] == 0)).any():
                 print(f"{target.name}, {words}, n {(known & chosen).sum()}: {_means(errors, known & chosen)}")
-        print(f"{target.name}, {repeated(table, column)}")
+        for words, equal in (("equal", True), ("any", False)):
+            print(f"{target.name}, one composition under {words} conditions: {repeated(table, column, equal)}")
 
 
 def nearest_training(table: TaskTable, fold: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -63,22 +65,18 @@ def nearest_training(table: TaskTable, fold: NDArray[np.int64]) -> NDArray[np.fl
     return distance
 
 
-def repeated(table: TaskTable, column: int) -> str:
-    """How far two exact values differ that were measured on one composition (a group) under equal conditions and steps."""
+def repeated(table: TaskTable, column: int, equal_conditions: bool) -> str:  # noqa: FBT001
+    """How far several exact values of one composition (a group) lie from their mean."""
     measured: dict[object, list[float]] = defaultdict(list)
     for row in np.flatnonzero(np.isfinite(table.values[:, column]) & (table.bounds[:, column] == 0)):
-        conditions = table.conditions[row].tobytes() if table.columns else b""
-        measured[table.groups[row], conditions, str(table.steps[row]) if table.steps else ""].append(
-            float(table.values[row, column])
-        )
+        conditions = table.conditions[row].tobytes() if table.columns and equal_conditions else b""
+        steps = str(table.steps[row]) if table.steps and equal_conditions else ""
+        measured[table.groups[row], conditions, steps].append(float(table.values[row, column]))
     several = [np.array(values) for values in measured.values() if len(values) > 1]
     if not several:
         return "nothing was measured twice"
-    pairs = [np.abs(np.subtract.outer(values, values))[np.triu_indices(len(values), 1)].mean() for values in several]
-    rows = sum(map(len, several))
-    return (
-        f"measured more than once: {len(several)} ({rows} rows), two values differ by {np.mean(pairs):.3g} on average"
-    )
+    deviations = np.concatenate([np.abs(values - values.mean()) for values in several])
+    return f"{len(several)} with several values ({len(deviations)} rows), {deviations.mean():.3g} from their mean"
 
 
 def _means(errors: dict[str, NDArray[np.float64]], chosen: NDArray[np.bool_]) -> str:
