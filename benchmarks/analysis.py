@@ -5,7 +5,7 @@
 reads the predictions that `properties.py --out build/estm.json` left, of rows by models that did not see them. For
 every target it prints the mean absolute error in three equal shares of the rows by Hellinger's distance between their
 composition and the nearest one of their training part; the error where the true value is 0 and where it is not; and how
-far several exact values of one composition lie from their mean, under equal conditions and steps and whatever these are.
+far several exact values of one composition lie from their mean, under equal conditions and steps and under any.
 """
 
 from __future__ import annotations
