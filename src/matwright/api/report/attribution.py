@@ -170,7 +170,7 @@ _HOW = (
     "<p><strong>Contributions</strong> are integrated gradients: the model is followed along the straight line from "
     "the reference to the structure, and each part is charged with the change that it causes on the way. They have the "
     "unit of the property and sum to prediction minus reference; the completeness error says how well. Those of an "
-    "ensemble are the mean over its members.</p>"
+    "ensemble are the mean over its members; a forest beside the networks (train --forest) is not explained.</p>"
     "<p>The <strong>reference</strong> (also called baseline) has as many atoms. Each carries the mean embedding of "
     "all elements of the training data, no atom sees another, and no condition is known; what a model reads from the "
     "formula as a whole is at its mean over the training data, and a law of temperature at 300 K. An <em>atom</em> "
