@@ -157,7 +157,10 @@ class PhysicsResiduals:
         )  # fmt: skip
 
     def __call__(self, means: Tensor, scale: Tensor, batch: GraphBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return Σ λ_i mean(c_i²) and each mean(c_i²) by name.
+        """Return Σ λ_i s_i mean(c_i²) and each mean(c_i²) by name.
+
+        A mean is over the structures that the law speaks of, and s_i their share of the batch, so that one lone element
+        does not pull as hard as all labels.
 
         Args:
             means: (n_crystals, n_targets) in the targets' units.
@@ -168,9 +171,9 @@ class PhysicsResiduals:
         for name, weight in self._weights.items():
             residual = self._bounds(means, scale) if name == BOUNDS else self._of_law(name, means, batch)
             known = ~residual.isnan()
-            square = torch.where(known, residual, 0.0).square().sum() / known.sum().clamp(min=1)
-            terms[f"residual_{name}"] = square
-            total = total + weight * square
+            square = torch.where(known, residual, 0.0).square().sum()
+            terms[f"residual_{name}"] = square / known.sum().clamp(min=1)
+            total = total + weight * square / known.numel()
         return total, terms
 
     def _bounds(self, means: Tensor, scale: Tensor) -> Tensor:

@@ -63,6 +63,16 @@ def test_debye_temperature_of_aluminium() -> None:
     assert residual("debye", {**values, "debye_temperature": 2 * exact}, crystal) == pytest.approx(np.log(2), rel=1e-3)
 
 
+def test_a_law_counts_by_the_share_of_structures_that_it_speaks_of() -> None:
+    spec = SPECS["formation_energy_per_atom"]
+    crystals = [Crystal(lattice=np.eye(3) * 4.0, frac_coords=np.zeros((1, 3)), numbers=np.array([26]))]
+    mixed = Crystal(lattice=np.eye(3) * 4.0, frac_coords=np.array([[0.0] * 3, [0.5] * 3]), numbers=np.array([26, 8]))
+    some = collate([build_graph(crystal) for crystal in [*crystals, mixed, mixed, mixed]])
+    total, terms = PhysicsResiduals({"elements": 2.0}, [spec], None)(torch.full((4, 1), -0.5), torch.ones(1), some)
+    assert float(terms["residual_elements"]) == pytest.approx(0.25)
+    assert float(total) == pytest.approx(2.0 * 0.25 / 4)
+
+
 def test_young_modulus_follows_from_the_others() -> None:
     values = {"bulk_modulus": 160.0, "shear_modulus": 80.0, "young_modulus": 9 * 160 * 80 / (3 * 160 + 80)}
     assert residual("young", values, batch([26])) == pytest.approx(0.0, abs=1e-5)
