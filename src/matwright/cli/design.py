@@ -7,35 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matwright.errors import InputError
+from matwright.cli import demand_options as options
 
 if TYPE_CHECKING:
     from matwright.api.design import DesignResult
     from matwright.api.readiness import Readiness
-    from matwright.materials.target import Target
     from matwright.screening.thresholds import Thresholds
 
 
 def design(
     out: Annotated[Path, typer.Option(help="New folder for the results.")],
-    target: Annotated[
-        list[str] | None,
-        typer.Option(help='A demand, for instance "bulk_modulus>=200 GPa" or "band_gap=1.5±0.3 eV"; may be repeated.'),
-    ] = None,
-    minimise: Annotated[
-        list[str] | None, typer.Option("--minimise", "--minimize", help="A property to bring down; may be repeated.")
-    ] = None,
-    maximise: Annotated[
-        list[str] | None, typer.Option("--maximise", "--maximize", help="A property to bring up; may be repeated.")
-    ] = None,
-    elements: Annotated[str | None, typer.Option(help='Only these elements, for instance "Li,P,S,O".')] = None,
-    require: Annotated[str | None, typer.Option(help="Elements that every candidate must hold.")] = None,
-    exclude: Annotated[str | None, typer.Option(help='Never these elements, for instance "Pb,Cd,Hg".')] = None,
-    formula: Annotated[str | None, typer.Option(help='Only this composition, for instance "LiFePO4".')] = None,
-    space_group: Annotated[
-        list[int] | None, typer.Option(help="Only this space group (1..230); may be repeated.")
-    ] = None,
-    max_atoms: Annotated[int, typer.Option(help="Largest number of atoms in the primitive cell.", min=1)] = 20,
+    target: options.Target = None,
+    minimise: options.Minimise = None,
+    maximise: options.Maximise = None,
+    elements: options.Elements = None,
+    require: options.Require = None,
+    exclude: options.Exclude = None,
+    formula: options.Formula = None,
+    space_group: options.SpaceGroup = None,
+    max_atoms: options.MaxAtoms = 20,
     budget: Annotated[int, typer.Option(help="Candidates that are relaxed, the dear step.", min=1)] = 200,
     pool: Annotated[
         int | None, typer.Option(help="Candidates that are generated [default: 50 per relaxed one].", min=1)
@@ -44,14 +34,11 @@ def design(
         float | None, typer.Option(help="Largest energy above the hull of a survivor, eV/atom [default: 0.1].")
     ] = None,
     per_formula: Annotated[int, typer.Option(help="Structures of one formula that are relaxed.", min=1)] = 3,
-    thresholds: Annotated[Path | None, typer.Option(help="TOML file with the limits of each rung.")] = None,
+    thresholds: options.Thresholds = None,
     generator: Annotated[
         str, typer.Option(help='Shipped generator, run folder, "random" or "ion-exchange".')
     ] = "mp-generator",
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Shipped property model or run folder; may be repeated [default: mp-crystal]."),
-    ] = None,
+    model: options.Model = None,
     potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
     known: Annotated[
         Path | None, typer.Option(help="Folder or file of further known structures; equal candidates are dropped.")
@@ -72,17 +59,15 @@ def design(
     from matwright.api.design import DesignSettings  # heavy: behind its door
     from matwright.api.design import design as run_design
     from matwright.cli.progress import progress
-    from matwright.materials.constraints import Constraints
-    from matwright.materials.target import parse_elements, parse_formula
 
-    wanted = wanted_targets(target, minimise, maximise)
+    wanted = options.wanted_targets(target, minimise, maximise)
     limits = _thresholds(thresholds, stability)
-    constraints = Constraints(
-        allowed=parse_elements(elements) if elements else frozenset(),
-        required=parse_elements(require) if require else frozenset(),
-        forbidden=parse_elements(exclude) if exclude else frozenset(),
-        formula=parse_formula(formula) if formula else None,
-        space_groups=frozenset(_space_group(number) for number in space_group or []),
+    constraints = options.stated_constraints(
+        elements=elements,
+        require=require,
+        exclude=exclude,
+        formula=formula,
+        space_groups=space_group,
         n_atoms=(1, max_atoms),
     )
     settings = DesignSettings(
@@ -106,33 +91,10 @@ def design(
     _tell(outcome, out)
 
 
-def wanted_targets(
-    demands: list[str] | None, minimise: list[str] | None, maximise: list[str] | None
-) -> tuple[Target, ...]:
-    """The demands and objectives that the options state, in this order.
-
-    Raises:
-        InputError: there is none, or one cannot be read.
-    """
-    from matwright.materials.target import parse_target
-
-    words = [*(demands or []), *(f"minimise {name}" for name in minimise or [])]
-    words += [f"maximise {name}" for name in maximise or []]
-    if not words:
-        raise InputError("say what you want: at least one --target, --minimise or --maximise")
-    return tuple(parse_target(text) for text in words)
-
-
 def _tell_ready(ready: Readiness) -> None:
     """The three sentences, before anything is generated."""
     for sentence in ready.sentences:
         typer.echo(sentence)
-
-
-def _space_group(number: int) -> int:
-    if not 1 <= number <= 230:
-        raise InputError(f"space groups have numbers 1..230, found {number}")
-    return number
 
 
 def _thresholds(path: Path | None, stability: float | None) -> Thresholds:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from matwright.cli import demand_options as options
 from matwright.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,16 +19,9 @@ def optimise(
         str, typer.Argument(help="Name of a shipped learned generator, or a folder of a trained one.")
     ],
     out: Annotated[Path, typer.Option(help="New folder for the results.")],
-    target: Annotated[
-        list[str] | None,
-        typer.Option(help='A demand, for instance "bulk_modulus>=300 GPa" or "band_gap=1.5±0.2 eV"; may be repeated.'),
-    ] = None,
-    minimise: Annotated[
-        list[str] | None, typer.Option("--minimise", "--minimize", help="A property to bring down; may be repeated.")
-    ] = None,
-    maximise: Annotated[
-        list[str] | None, typer.Option("--maximise", "--maximize", help="A property to bring up; may be repeated.")
-    ] = None,
+    target: options.Target = None,
+    minimise: options.Minimise = None,
+    maximise: options.Maximise = None,
     steps: Annotated[int, typer.Option(help="Steps of learning.", min=1)] = 40,
     algorithm: Annotated[str, typer.Option(help="ppo or reinforce.")] = "ppo",
     batch: Annotated[int, typer.Option(help="Sequences drawn a step.", min=1)] = 256,
@@ -36,20 +30,15 @@ def optimise(
     entropy: Annotated[float, typer.Option(help="Weight of the bonus for variety (entropy, nats).")] = 0.01,
     stability_weight: Annotated[float, typer.Option(help="Weight of predicted stability in the reward.")] = 0.2,
     uncertainty_weight: Annotated[float, typer.Option(help="Weight of the penalty on unsure predictions.")] = 0.1,
-    elements: Annotated[str | None, typer.Option(help='Only these elements, for instance "Li,P,S,O".')] = None,
-    require: Annotated[str | None, typer.Option(help="Elements that every crystal must hold.")] = None,
-    exclude: Annotated[str | None, typer.Option(help='Never these elements, for instance "Pb,Cd,Hg".')] = None,
-    formula: Annotated[str | None, typer.Option(help='Exactly this composition, for instance "LiFePO4".')] = None,
-    space_group: Annotated[
-        list[int] | None, typer.Option(help="Only this space group (1..230); may be repeated.")
-    ] = None,
-    min_atoms: Annotated[int, typer.Option(help="Smallest number of atoms in the primitive cell.", min=1)] = 1,
-    max_atoms: Annotated[int, typer.Option(help="Largest number of atoms in the primitive cell.", min=1)] = 20,
-    max_elements: Annotated[int, typer.Option(help="Largest number of different elements.", min=1)] = 6,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Shipped property model or run folder; may be repeated [default: mp-crystal]."),
-    ] = None,
+    elements: options.Elements = None,
+    require: options.Require = None,
+    exclude: options.Exclude = None,
+    formula: options.Formula = None,
+    space_group: options.SpaceGroup = None,
+    min_atoms: options.MinAtoms = 1,
+    max_atoms: options.MaxAtoms = 20,
+    max_elements: options.MaxElements = 6,
+    model: options.Model = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -61,14 +50,12 @@ def optimise(
     """
     from matwright.api.optimise import OptimiseSettings  # heavy: behind its door
     from matwright.api.optimise import optimise as run_optimise
-    from matwright.cli.design import wanted_targets
-    from matwright.cli.generate import stated_constraints
     from matwright.cli.progress import progress
     from matwright.generation.rl.settings import LearningConfig, RewardConfig
 
     settings = OptimiseSettings(
-        targets=wanted_targets(target, minimise, maximise),
-        constraints=stated_constraints(
+        targets=options.wanted_targets(target, minimise, maximise),
+        constraints=options.stated_constraints(
             elements=elements,
             require=require,
             exclude=exclude,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from matwright.cli import demand_options as options
+
 if TYPE_CHECKING:
     from matwright.api.screen.result import ScreenResult
     from matwright.data.record import Rejection
@@ -17,17 +19,11 @@ if TYPE_CHECKING:
 def screen(
     files: Annotated[list[Path], typer.Argument(help="Structure files, folders or archives of them, tables.")],
     out: Annotated[Path, typer.Option(help="New folder for the results.")],
-    thresholds: Annotated[Path | None, typer.Option(help="TOML file with the limits of each rung.")] = None,
+    thresholds: options.Thresholds = None,
     until: Annotated[str, typer.Option(help="The last rung: density … hull, equation_of_state … phonon.")] = "hull",
     skip: Annotated[list[str] | None, typer.Option(help="A rung that is left out; may be repeated.")] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(help='A demand, for instance "bulk_modulus>=200 GPa"; may be repeated.'),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Shipped property model or run folder; may be repeated [default: mp-crystal]."),
-    ] = None,
+    target: options.Target = None,
+    model: options.Model = None,
     potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
     structure: Annotated[str | None, typer.Option(help="Column of a table that holds the structures.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Column of a table that names the materials.")] = None,
