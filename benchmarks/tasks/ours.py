@@ -20,6 +20,8 @@ from matwright.training.settings import FitSettings
 from tasks.table import TaskTable
 
 NETWORK = "network alone"
+FOREST = 25
+"""Trees beside the networks, of intensive targets: what grows with the cell has none."""
 
 
 @final
@@ -38,7 +40,7 @@ class Recipe:
     settings: FitSettings
     members: int
     model: Mapping[str, Any] = field(default_factory=dict)
-    forest: int = 25
+    forest: int = FOREST
 
 
 def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
@@ -61,12 +63,12 @@ def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
 
 def _of_structures(table: TaskTable, *, quick: bool) -> Recipe:
     few = len(table) < 2000
-    steps = 40 if quick else 1200 if few else 1500
+    steps = 40 if quick else 4000 if few else 5000
     batch = 32 if few else 64
     settings = FitSettings(epochs=max(2, round(steps * batch / (0.8 * len(table)))), batch_size=batch)
-    return Recipe(
-        settings=settings, members=1 if quick else 2, model={"composition": True, "dropout": 0.1, "layers": 3}
-    )
+    forest = 0 if any(target.extensive for target in table.targets) else FOREST
+    model = {"composition": True, "dropout": 0.1, "layers": 3}
+    return Recipe(settings=settings, members=1 if quick else 2, model=model, forest=forest)
 
 
 def build_store(table: TaskTable, settings: Any = None) -> GraphStore:
@@ -155,7 +157,9 @@ def predict_fold(
 
 
 def _specs(table: TaskTable) -> tuple[PropertySpec, ...]:
-    return tuple(PropertySpec(name=target.name, unit=target.unit) for target in table.targets)
+    return tuple(
+        PropertySpec(name=target.name, unit=target.unit, intensive=not target.extensive) for target in table.targets
+    )
 
 
 def _member(
