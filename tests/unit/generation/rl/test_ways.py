@@ -20,7 +20,7 @@ from matwright.materials.target import parse_target
 from matwright.rng import torch_generator
 
 sys.path.insert(0, str(Path(__file__).parent))
-from toy import KNOWN, ShareOfFluorine
+from toy_reward import KNOWN, ShareOfFluorine
 
 TARGET = parse_target("fluorine>=0.6", KNOWN)
 
