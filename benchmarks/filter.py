@@ -28,19 +28,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tasks.generators import named_generator
 
 from matwright.api.design.surrogate import Surrogates
 from matwright.api.elastic import predict_tensors
-from matwright.api.generate import load_generator
 from matwright.api.predict import load_predictor
 from matwright.data.hull import Hull
 from matwright.data.references import load_references
-from matwright.errors import InputError
-from matwright.generation.baselines.ion_exchange import IonExchange
-from matwright.generation.baselines.substitution import SubstitutionTable
-from matwright.generation.interface import Generator
 from matwright.materials.crystal import Crystal
-from matwright.materials.interop import from_cif
 from matwright.physics.elasticity import moduli
 from matwright.physics.rules.base import REFERENCES
 from matwright.physics.thermodynamics import stability
@@ -138,7 +133,7 @@ def generate(book: Book, arguments: argparse.Namespace) -> None:
     crystals: list[tuple[str, Crystal]] = []
     for place, name in enumerate(SOURCES):
         count = len(range(place, arguments.n, len(SOURCES)))
-        generator = _load(name, arguments)
+        generator = named_generator(name, _rows(arguments), parents=PARENTS, seed=arguments.seed)
         crystals += [(name, candidate.crystal) for candidate in generator.sample(count, seed=arguments.seed)]
     book.add(
         [
@@ -148,20 +143,9 @@ def generate(book: Book, arguments: argparse.Namespace) -> None:
     )
 
 
-def _load(name: str, arguments: argparse.Namespace) -> Generator:
-    if name != "ion-exchange":
-        return load_generator(name)
+def _rows(arguments: argparse.Namespace) -> list[dict[str, str]]:
     with gzip.open(arguments.data / "mp_crystals.csv.gz", "rt", encoding="utf-8", newline="") as handle:
-        train = [row for row in csv.DictReader(handle) if row["split"] == "train"]
-    order = np.random.default_rng(arguments.seed).permutation(len(train))[:PARENTS]
-    crystals, ids = [], []
-    for index in order:
-        try:
-            crystals.append(from_cif(train[index]["cif"]))
-        except InputError:
-            continue
-        ids.append(train[index]["material_id"])
-    return IonExchange.from_crystals(crystals, ids, table=SubstitutionTable.load())
+        return list(csv.DictReader(handle))
 
 
 def plain(crystal: Crystal) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file of the results (a folder with --task all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--members", type=int, help="of the ensemble, instead of the default")
+    parser.add_argument("--steps", type=int, help="optimiser steps of a member, instead of the default")
     parser.add_argument("--forest", type=int, help="trees beside the networks, instead of the default; 0 for none")
     parser.add_argument("--quick", action="store_true", help="a smoke run: few rows, trees and steps, two folds")
     arguments = parser.parse_args()
@@ -66,6 +67,7 @@ def run_task(name: str, arguments: argparse.Namespace, out: Path | None) -> None
     split = folds(table, arguments.seed)[: 2 if arguments.quick else arguments.folds]
     key = {"task": name, "rows": len(table), "seed": arguments.seed, "quick": arguments.quick}
     key |= {"folds": len(split)} if len(split) < FOLDS else {}
+    key |= {"steps": arguments.steps} if arguments.steps else {}
     done = kept(out, key)
     said = f"{len(split)} of {FOLDS} folds by {table.grouping}, seed {arguments.seed}, commit {_commit()}"
     print(f"{name}: {len(table)} rows, {said}", flush=True)
@@ -115,7 +117,7 @@ def predictor(model: str, table: TaskTable, arguments: argparse.Namespace, out: 
     """The function that trains a model on one part of a fold and predicts the other."""
     if model == "gem_ppm" or model.startswith("fusion:"):
         fusion = FusionMode(model.removeprefix("fusion:")) if model != "gem_ppm" else FusionMode.UNIFIED
-        recipe = ours.recipe(table, quick=arguments.quick)
+        recipe = ours.recipe(table, quick=arguments.quick, wanted=arguments.steps)
         recipe = recipe if arguments.members is None else replace(recipe, members=arguments.members)
         recipe = recipe if arguments.forest is None else replace(recipe, forest=arguments.forest)
         print(f"  {model}: {recipe.members} members, {dict(recipe.model)}, {_changed(recipe)}", flush=True)

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tasks.generators import named_generator
 
-from matwright.api.generate import load_generator
 from matwright.data.known import KnownMaterials
-from matwright.errors import CalculationError, InputError
+from matwright.errors import CalculationError
 from matwright.evaluation.generation import (
     FormulaKey,
     MatchSettings,
@@ -39,9 +39,6 @@ from matwright.evaluation.generation import (
     share_of_group_one,
     stable_unique_novel,
 )
-from matwright.generation.baselines.ion_exchange import IonExchange
-from matwright.generation.baselines.substitution import SubstitutionTable
-from matwright.generation.interface import Generator
 from matwright.materials.crystal import Crystal
 from matwright.materials.formula import parse_formula
 from matwright.materials.interop import from_cif, primitive
@@ -124,28 +121,13 @@ def _append(path: Path, lines: Sequence[dict[str, Any]]) -> None:
             handle.write(json.dumps(line) + "\n")
 
 
-def _load(name: str, arguments: argparse.Namespace, rows: list[dict[str, str]]) -> Generator:
-    if name != "ion-exchange":
-        return load_generator(name)
-    train = [row for row in rows if row["split"] == "train"]
-    order = np.random.default_rng(arguments.seed).permutation(len(train))[: arguments.parents]
-    crystals, ids = [], []
-    for index in order:
-        try:
-            crystals.append(from_cif(train[index]["cif"]))
-        except InputError:
-            continue
-        ids.append(train[index]["material_id"])
-    return IonExchange.from_crystals(crystals, ids, table=SubstitutionTable.load())
-
-
 def _generate(
     name: str, arguments: argparse.Namespace, lines: list[dict[str, Any]], rows: list[dict[str, str]]
 ) -> None:
     have = {line["index"] for line in lines if line["kind"] == "candidate" and line["generator"] == name}
     if have >= set(range(arguments.n)):
         return
-    generator = _load(name, arguments, rows)
+    generator = named_generator(name, rows, parents=arguments.parents, seed=arguments.seed)
     start = time.process_time()
     candidates = generator.sample(arguments.n, seed=arguments.seed)
     seconds = (time.process_time() - start) / arguments.n

@@ -43,16 +43,16 @@ class Recipe:
     forest: int = FOREST
 
 
-def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
+def recipe(table: TaskTable, *, quick: bool = False, wanted: int | None = None) -> Recipe:
     """The shared defaults: small batches and more members for small tables, small networks for compositions.
 
-    Tables of structures alone cost many times more a step: two members and fewer steps.
+    Tables of structures alone have two members. `wanted` steps, where stated, take the place of the default.
     """
     if not any(isinstance(structure, Composition) for structure in table.structures):
-        return _of_structures(table, quick=quick)
+        return _of_structures(table, quick=quick, wanted=wanted)
     compositions = all(isinstance(structure, Composition) for structure in table.structures)
     few = len(table) < 1000
-    steps = 40 if quick else 400 if few else 600 if compositions else 6000
+    steps = wanted or (40 if quick else 400 if few else 600 if compositions else 6000)
     batch = 32 if few else 64
     epochs = max(2, round(steps * batch / (0.8 * len(table))))
     sizes = {"layers": 1, "angular_order": 0} if compositions else {"layers": 3}
@@ -61,9 +61,9 @@ def recipe(table: TaskTable, *, quick: bool = False) -> Recipe:
     return Recipe(settings=FitSettings(epochs=epochs, batch_size=batch), members=members, model=model)
 
 
-def _of_structures(table: TaskTable, *, quick: bool) -> Recipe:
+def _of_structures(table: TaskTable, *, quick: bool, wanted: int | None) -> Recipe:
     few = len(table) < 2000
-    steps = 40 if quick else 4000 if few else 5000
+    steps = wanted or (40 if quick else 4000 if few else 5000)
     batch = 32 if few else 64
     settings = FitSettings(epochs=max(2, round(steps * batch / (0.8 * len(table)))), batch_size=batch)
     forest = 0 if any(target.extensive for target in table.targets) else FOREST
