@@ -154,7 +154,7 @@ def print_latent(trained: TrainedGenerator, table: Path, n: int) -> None:
     near = (rows["split"] == "val") & (rows["n_atoms"] <= trained.packer.vocabulary.max_atoms)
     near &= rows["e_above_hull"] <= 0.1
     found = encode_all(from_cif(cif) for cif in rows.loc[near, "cif"])
-    data = packed(trained.packer, [s for s in found if s is not None and trained.packer.fits(s)])
+    data = packed(trained.packer, [s for s in found if s is not None and trained.packer.fits(s)], trained.reader)
     report = evaluate(trained.model, data)
     print(f"validation rows            {len(data)} within 0.1 eV/atom of the hull, not trained on")
     print(f"evidence lower bound       {report.bound:8.2f} nats, KL {report.valid['kl']:.2f}")

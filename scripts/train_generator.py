@@ -1,13 +1,15 @@
 """Train the shipped crystal generator (src/matwright/shipped/mp-generator).
 
     python scripts/train_generator.py mp_crystals.csv.gz OUT [--wide] [--start mp-generator] [--epochs 48]
-        [--minutes 25] [--workers 2] [--cache sequences.jsonl]
+        [--minutes 25] [--workers 2] [--cache sequences.jsonl] [--graphs mp-crystal] [--set NAME=VALUE ...]
 
 TABLE: columns `cif`, `split` (train, val, test), `n_atoms`, `e_above_hull` in eV/atom. Only training rows near the hull
 and without noble gases are learned from, validation rows are held out, test rows are not touched. `--wide` trains a
 latent that holds its crystal (64 dimensions, told to every act, read by an LSTM over the orbits too, a flow as prior);
 `--start` begins with the decoder of another generator. The state is kept in OUT after each epoch: the same command
-goes on with an interrupted training. `--cache` keeps the encoded sequences for a further run.
+goes on with an interrupted training. `--cache` keeps the encoded sequences for a further run. `--graphs` names a trained
+property model whose embedding of each crystal's graph the recognition network reads beside the sequence (E25). `--set`
+changes a setting of the training (`FitConfig`), as in `--set consistency=0.1`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import pandas as pd
 import torch
 
 from matwright.api.generate import load_generator
+from matwright.api.graph_reader import ModelReader
 from matwright.api.train_generator import train_generator
 from matwright.cli.progress import progress
 from matwright.generation.corpus import encode_all
@@ -42,6 +45,8 @@ WIDE_FIT = FitConfig(
     learning_rate=1.5e-3, free_nats=0.0, free_total=36.0, geometry_weight=0.5, without_latent=0.3, swapped=0.5,
     kl_warmup=0.02,
 )  # fmt: skip
+WITHOUT_GRAPH = 0.1
+"""Share of the crystals whose graph a recognition network that reads graphs does not see in training."""
 
 
 def main() -> None:
@@ -55,6 +60,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--wide", action="store_true")
     parser.add_argument("--start")
+    parser.add_argument("--graphs")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -62,14 +69,20 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     start = load_generator(options.start) if options.start else None
     effort = {"epochs": options.epochs, "minutes": options.minutes, "seed": options.seed}
+    settings = {name: float(value) for name, value in (text.split("=") for text in options.set)}
+    encoder = WIDE_ENCODER if options.wide else EncoderConfig()
+    if options.graphs:
+        width = ModelReader(options.graphs).width
+        encoder = replace(encoder, graph_model=options.graphs, graph_width=width)
+        effort["without_graph"] = WITHOUT_GRAPH
     train_generator(
         parts["train"],
         parts["val"],
         out=options.out,
         name=options.out.name,
         decoder=WIDE_DECODER if options.wide else None,
-        encoder=WIDE_ENCODER if options.wide else None,
-        fit=replace(WIDE_FIT if options.wide else FitConfig(), **effort),
+        encoder=encoder,
+        fit=replace(WIDE_FIT if options.wide else FitConfig(), **effort | settings),
         start=start.trained if isinstance(start, LatentGenerator) else None,
         rebuilt=250,
         keep_state=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -39,7 +39,13 @@ def load_generator(name_or_path: str | Path) -> Generator:
     from matwright.generation.checkpoint import load_trained  # heavy (torch): behind its door
     from matwright.generation.latent import LatentGenerator
 
-    return LatentGenerator(load_trained(folder))
+    trained = load_trained(folder)
+    model = trained.model.encoder.config.graph_model
+    if model:
+        from matwright.api.graph_reader import ModelReader  # heavy (torch): behind its door
+
+        trained = replace(trained, reader=ModelReader(model))
+    return LatentGenerator(trained)
 
 
 def _random() -> Generator:

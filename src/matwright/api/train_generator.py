@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from matwright.api.graph_reader import ModelReader
 from matwright.errors import InputError
 from matwright.generation.autoencoder import SequenceAutoencoder
 from matwright.generation.checkpoint import TrainedGenerator, save_generator
@@ -19,6 +21,7 @@ from matwright.generation.decoder import DecoderConfig
 from matwright.generation.encoder import EncoderConfig
 from matwright.generation.fit import FitConfig, fit_autoencoder
 from matwright.generation.fit_report import EpochReport, evaluate
+from matwright.generation.graph_reader import GraphReader, with_graphs
 from matwright.generation.prior_fit import PriorFitConfig, PriorReport, fit_prior
 from matwright.generation.rebuild import RebuildRates, rebuild_rates, small
 from matwright.generation.sampler import Temperatures
@@ -39,6 +42,7 @@ def train_generator(
     fit: FitConfig | None = None,
     prior: PriorFitConfig | None = None,
     values: tuple[Properties, Properties] | None = None,
+    reader: GraphReader | None = None,
     start: TrainedGenerator | None = None,
     rebuilt: int = 0,
     keep_state: bool = False,
@@ -55,6 +59,7 @@ def train_generator(
         decoder, encoder, fit: sizes and training settings; None takes the defaults.
         prior: how the flow is fitted afterwards, for a decoder that has one.
         values: of `EncoderConfig.properties`, one row a sequence of the two parts, NaN where unknown.
+        reader: reads graphs, for an encoder with a `graph_model`; None loads that model.
         start: a trained generator of the same vocabulary whose decoder this one starts from.
         rebuilt: held-out crystals (at most 20 atoms) that are decoded from their latents after each epoch; 0: none.
         keep_state: write the state of the training into `out` after each epoch, and go on from one that is there.
@@ -63,11 +68,20 @@ def train_generator(
         on_epoch: told after each epoch.
 
     Raises:
-        InputError: a part has no sequence of that size, or `start` has another vocabulary.
+        InputError: a part has no sequence of that size, `start` has another vocabulary, or the reader is not the
+            encoder's.
     """
     fit = fit or FitConfig()
-    corpus = build_corpus(train, valid, max_atoms=max_atoms, values=values)
-    model = _model(corpus, decoder or DecoderConfig(), encoder, fit.seed)
+    decoder = decoder or DecoderConfig()
+    encoder = encoder or EncoderConfig(latent=decoder.latent)
+    reader = reader or (ModelReader(encoder.graph_model) if encoder.graph_model else None)
+    if reader is not None and (reader.name, reader.width) != (encoder.graph_model, encoder.graph_width):
+        raise InputError(
+            f"the encoder reads {encoder.graph_width} numbers of {encoder.graph_model!r}, "
+            f"found a reader of {reader.width} of {reader.name!r}"
+        )
+    corpus = build_corpus(train, valid, max_atoms=max_atoms, values=values, reader=reader)
+    model = _model(corpus, decoder, encoder, fit.seed)
     if start is not None:
         if start.packer.vocabulary != corpus.packer.vocabulary:
             raise InputError(f"{start.name} knows other elements or sizes than these sequences: no start from it")
@@ -86,6 +100,7 @@ def train_generator(
     fit_autoencoder(
         model, corpus.train, corpus.valid, fit,
         on_epoch=record, rebuild=rates if rebuilt else None, state=out / STATE if keep_state else None,
+        read_graphs=None if reader is None else partial(with_graphs, packer=corpus.packer, reader=reader),
     )  # fmt: skip
     if not reports:  # a resumed training of which only the prior was left
         record(evaluate(model, corpus.valid))
@@ -93,18 +108,19 @@ def train_generator(
     facts = {"data": dict(data or {}), "start": None if start is None else start.name, "fit": asdict(fit)}
     facts |= _measured(corpus, reports[-1], flow)
     trained = TrainedGenerator(
-        name=name, model=model, packer=corpus.packer, temperatures=Temperatures(), rules=ContactRules(), record=facts
-    )
+        name=name, model=model, packer=corpus.packer, temperatures=Temperatures(), rules=ContactRules(), record=facts,
+        reader=reader,
+    )  # fmt: skip
     save_generator(trained, out)
     return trained
 
 
-def _model(corpus: Corpus, decoder: DecoderConfig, encoder: EncoderConfig | None, seed: int) -> SequenceAutoencoder:
+def _model(corpus: Corpus, decoder: DecoderConfig, encoder: EncoderConfig, seed: int) -> SequenceAutoencoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return SequenceAutoencoder(
             decoder=decoder,
-            encoder=encoder or EncoderConfig(latent=decoder.latent),
+            encoder=encoder,
             vocabulary=corpus.packer.vocabulary,
             catalogue=corpus.packer.catalogue,
         )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from matwright.errors import InputError, MatwrightError
 from matwright.generation.checkpoint import TrainedGenerator
+from matwright.generation.graph_reader import with_graphs
 from matwright.generation.sampler import Latents
 from matwright.generation.wyckoff.encode import encode
 from matwright.materials.crystal import Crystal
@@ -114,7 +115,10 @@ def base_of(trained: TrainedGenerator, crystal: Crystal) -> Tensor:
             f"the material has {sequence.n_atoms} atoms and {len(sequence.composition)} elements; the generator writes "
             f"at most {packer.vocabulary.max_atoms} and {packer.vocabulary.max_elements}"
         )
-    mean, _ = trained.model.encoder(packer.pack([sequence]))
+    batch = packer.pack([sequence])
+    if trained.reader is not None:
+        batch = with_graphs(batch, packer, trained.reader)
+    mean, _ = trained.model.encoder(batch)
     bases: Tensor = trained.model.decoder.prior.to_base(mean)[0]
     return bases.squeeze(0)
 

@@ -14,6 +14,7 @@ from matwright.generation.cell_shape import CellScaling
 from matwright.generation.contacts import ContactRules
 from matwright.generation.decoder import DecoderConfig
 from matwright.generation.encoder import EncoderConfig
+from matwright.generation.graph_reader import GraphReader
 from matwright.generation.packing import SequencePacker
 from matwright.generation.sampler import Temperatures
 from matwright.generation.vocabulary import Vocabulary
@@ -36,6 +37,7 @@ class TrainedGenerator:
         packer: vocabulary, catalogue and scaling.
         temperatures, rules: defaults of sampling.
         record: what the model was trained on and how well it did, as plain JSON.
+        reader: reads graphs for a recognition network that reads them; without, it makes do with the sequences.
     """
 
     name: str
@@ -44,6 +46,7 @@ class TrainedGenerator:
     temperatures: Temperatures
     rules: ContactRules
     record: Mapping[str, Any]
+    reader: GraphReader | None = None
 
 
 def save_generator(trained: TrainedGenerator, folder: Path) -> None:

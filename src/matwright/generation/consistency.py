@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -10,13 +11,20 @@ from torch import Tensor
 from matwright.generation.autoencoder import SequenceAutoencoder
 from matwright.generation.masks import MaskRules
 from matwright.generation.sampler import Temperatures, sample_sequences
+from matwright.generation.sequence_batch import SequenceBatch
 
 
-def consistency_loss(model: SequenceAutoencoder, rules: MaskRules, n: int) -> Tensor:
+def consistency_loss(
+    model: SequenceAutoencoder,
+    rules: MaskRules,
+    n: int,
+    read_graphs: Callable[[SequenceBatch], SequenceBatch] | None = None,
+) -> Tensor:
     """Scalar ‖z − E_φ(G_θ(z))‖² per latent dimension, over n draws z of the prior that decode to whole sequences.
 
     A sequence is a chain of choices, through which no gradient passes: the term teaches the recognition network alone.
-    Latents and choices come from torch's global stream. 0 where no draw decodes.
+    Latents and choices come from torch's global stream. 0 where no draw decodes. `read_graphs` gives a recognition
+    network that reads graphs those of the decoded crystals; without, it reads the sequences alone.
     """
     seed = int(torch.randint(2**31, ()))
     training = model.training
@@ -28,5 +36,6 @@ def consistency_loss(model: SequenceAutoencoder, rules: MaskRules, n: int) -> Te
     rows = rollout.complete.nonzero()[:, 0]
     if len(rows) == 0:
         return torch.zeros(())
-    mean, _ = model.encoder(rollout.batch.select(rows))
+    written = rollout.batch.select(rows)
+    mean, _ = model.encoder(written if read_graphs is None else read_graphs(written))
     return cast(Tensor, (mean - rollout.z[rows].detach()).square().mean())

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from matwright.errors import InputError, MatwrightError
 from matwright.generation.catalogue import wyckoff_catalogue
+from matwright.generation.graph_reader import GraphReader, with_graphs
 from matwright.generation.masks import MaskRules, trace_masks
 from matwright.generation.packing import SequencePacker, fit_scaling
 from matwright.generation.sequence_data import SequenceData
@@ -67,6 +68,7 @@ def build_corpus(
     max_atoms: int,
     max_elements: int = 6,
     values: tuple[Properties, Properties] | None = None,
+    reader: GraphReader | None = None,
 ) -> Corpus:
     """Pack the sequences that are small enough; elements and scaling come from the training part alone.
 
@@ -75,6 +77,7 @@ def build_corpus(
         max_atoms: largest number of atoms in the primitive cell.
         max_elements: largest number of different elements.
         values: known properties of each sequence of the two parts, NaN where unknown; None for none.
+        reader: reads the graphs of the crystals for a recognition network that wants them.
 
     Raises:
         InputError: a part has no sequence of that size and of the training elements.
@@ -96,8 +99,8 @@ def build_corpus(
         raise InputError("no held-out crystal has the size and the elements of the training crystals")
     return Corpus(
         packer=packer,
-        train=replace(packed(packer, small), properties=_rows(values, 0, kept)),
-        valid=replace(packed(packer, held_out), properties=_rows(values, 1, fitting)),
+        train=replace(packed(packer, small, reader), properties=_rows(values, 0, kept)),
+        valid=replace(packed(packer, held_out, reader), properties=_rows(values, 1, fitting)),
     )
 
 
@@ -108,9 +111,12 @@ def _rows(values: tuple[Properties, Properties] | None, part: int, rows: Sequenc
     return torch.tensor([values[part][row] for row in rows], dtype=torch.float32)
 
 
-def packed(packer: SequencePacker, sequences: Sequence[SymmetrySequence]) -> SequenceData:
-    """Sequences that fit the packer, with the masks that stood open while they would be written."""
+def packed(
+    packer: SequencePacker, sequences: Sequence[SymmetrySequence], reader: GraphReader | None = None
+) -> SequenceData:
+    """Sequences that fit the packer, with the masks that stood open while they would be written, and graphs if read."""
     limits = Constraints(n_atoms=(1, packer.vocabulary.max_atoms), n_elements=(1, packer.vocabulary.max_elements))
     rules = MaskRules(packer.vocabulary, packer.catalogue, limits)
     batch = packer.pack(sequences)
-    return SequenceData(batch=batch, masks=trace_masks(batch, rules))
+    masks = trace_masks(batch, rules)
+    return SequenceData(batch=batch if reader is None else with_graphs(batch, packer, reader), masks=masks)

@@ -16,9 +16,10 @@ from matwright.generation.autoencoder import BoundWeights, SequenceAutoencoder, 
 from matwright.generation.consistency import consistency_loss
 from matwright.generation.decoder import SequenceDecoder
 from matwright.generation.fit_report import EpochReport, evaluate
-from matwright.generation.jitter import element_masks, swap_elements
+from matwright.generation.jitter import element_masks, forget_graphs, swap_elements
 from matwright.generation.masks import MaskRules
 from matwright.generation.rebuild import RebuildRates
+from matwright.generation.sequence_batch import SequenceBatch
 from matwright.generation.sequence_data import SequenceData
 from matwright.materials.constraints import Constraints
 from matwright.training.state import load_state, pack_optimiser, save_state, unpack_optimiser
@@ -42,6 +43,8 @@ class FitConfig:
         swapped: share of the others whose elements are swapped for neighbours (see `jitter`).
         property_weight: of the mean absolute error, in spreads, of the properties predicted from the latent (E24); it
             needs known values and `EncoderConfig.properties`.
+        without_graph: share of the sequences whose graph is hidden from a recognition network that reads graphs, so
+            that it can do without.
         consistency: weight of ‖z − E_φ(G_θ(z))‖² per dimension (E27), over `consistency_rows` draws a step.
         seed: of initialisation, order, dropout and latent noise.
     """
@@ -59,6 +62,7 @@ class FitConfig:
     without_latent: float = 0.0
     swapped: float = 0.0
     property_weight: float = 0.0
+    without_graph: float = 0.0
     consistency: float = 0.0
     consistency_rows: int = 16
     seed: int = 0
@@ -68,8 +72,13 @@ class FitConfig:
 class _Training:
     """The state of a training: model, averaged model, optimiser, and how far it is."""
 
-    def __init__(self, model: SequenceAutoencoder, config: FitConfig) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: SequenceAutoencoder,
+        config: FitConfig,
+        read_graphs: Callable[[SequenceBatch], SequenceBatch] | None,
+    ) -> None:
+        self.model, self.read_graphs = model, read_graphs
         self.optimiser = torch.optim.AdamW(
             model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -113,6 +122,7 @@ def fit_autoencoder(
     on_epoch: Callable[[EpochReport], None],
     rebuild: Callable[[SequenceAutoencoder], RebuildRates] | None = None,
     state: Path | None = None,
+    read_graphs: Callable[[SequenceBatch], SequenceBatch] | None = None,
 ) -> None:
     """Train in place; the model ends with the averaged weights.
 
@@ -123,12 +133,16 @@ def fit_autoencoder(
         on_epoch: told after each epoch.
         rebuild: measures after each epoch how many crystals come back from their latent; None: not measured.
         state: file of the training's state, written after each epoch; a training whose file exists goes on from there.
+        read_graphs: reads the graphs of sequences that the decoder writes, for latent consistency with an encoder that
+            reads graphs.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if model.properties is not None and train.properties is not None:
             model.properties.fit_scale(train.properties)
-        training = _Training(model, config)
+        if model.encoder.config.graph_width and train.batch.graphs is not None:
+            model.encoder.fit_graphs(train.batch.graphs)
+        training = _Training(model, config, read_graphs)
         if state is not None and state.is_file():
             training.load(state)
         while training.epoch < config.epochs:
@@ -185,6 +199,8 @@ def _step(training: _Training, data: SequenceData, config: FitConfig, progress: 
         geometry=config.geometry_weight,
     )
     without = torch.rand(len(data)) < config.without_latent if config.without_latent > 0 else None
+    if config.without_graph > 0:
+        data = replace(data, batch=forget_graphs(data.batch, torch.rand(len(data)) < config.without_graph))
     if config.swapped > 0:
         data = _swapped(data, without, config.swapped, model.decoder)
     terms = model.terms(data.batch, data.masks, noise, without=without)
@@ -193,7 +209,7 @@ def _step(training: _Training, data: SequenceData, config: FitConfig, progress: 
         loss = loss + config.property_weight * model.properties.error(terms.latent, data.properties)
     if config.consistency > 0:
         rules = MaskRules(model.decoder.vocabulary, model.decoder.catalogue, _limits(model.decoder))
-        loss = loss + config.consistency * consistency_loss(model, rules, config.consistency_rows)
+        loss = loss + config.consistency * consistency_loss(model, rules, config.consistency_rows, training.read_graphs)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)

@@ -17,6 +17,8 @@ REACH = 12
 def swap_elements(batch: SequenceBatch, rows: Tensor, n_vocabulary: int) -> SequenceBatch:
     """The batch with every element of the given rows moved with probability 1/2; order and counts stay.
 
+    The graphs of these rows are those of other crystals now, and no longer known.
+
     Random numbers come from torch's global stream, as dropout's do.
 
     Args:
@@ -33,7 +35,14 @@ def swap_elements(batch: SequenceBatch, rows: Tensor, n_vocabulary: int) -> Sequ
         moved = torch.minimum(torch.maximum(elements[:, slot] + step, low), after - 1)
         chosen = rows & real[:, slot] & (torch.rand(len(batch)) < 0.5)
         elements[:, slot] = torch.where(chosen, moved, elements[:, slot])
-    return replace(batch, elements=elements)
+    return replace(forget_graphs(batch, rows), elements=elements)
+
+
+def forget_graphs(batch: SequenceBatch, rows: Tensor) -> SequenceBatch:
+    """The batch without the graphs' embeddings of the given rows (n,) bool."""
+    if batch.graphs is None:
+        return batch
+    return replace(batch, graphs=batch.graphs.masked_fill(rows[:, None], torch.nan))
 
 
 def element_masks(batch: SequenceBatch, rules: MaskRules) -> Tensor:

@@ -25,6 +25,8 @@ class SequenceBatch:
         coords: (n, n_orbits, 3) float32 in [0, 1), the free coordinates first, then zeros.
         length: (n,) int64, number of orbits.
         shape: (n, 6) float32, standardised cell shape (see `cell_shape`).
+        graphs: (n, width) float32, a property model's embedding of each crystal's graph, for a recognition network that
+            reads it (see `graph_reader`); NaN rows where unknown, None where none is known.
     """
 
     elements: Tensor
@@ -36,6 +38,7 @@ class SequenceBatch:
     coords: Tensor
     length: Tensor
     shape: Tensor
+    graphs: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.group)
@@ -64,19 +67,26 @@ class SequenceBatch:
         """The rows of `index`, with the padding of the orbits cut to the longest of them."""
         length = self.length[index]
         longest = max(1, int(length.max())) if len(index) else 1
-        picked = {field.name: getattr(self, field.name)[index] for field in fields(self)}
+        picked = {name: column[index] for name, column in self._columns().items()}
         for name in ("slots", "letters", "coords"):
             picked[name] = picked[name][:, :longest]
         return SequenceBatch(**picked)
 
+    def _columns(self) -> dict[str, Tensor]:
+        """Every column that is there, by name."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: column for name, column in found.items() if column is not None}
+
 
 def join_batches(batches: Iterable[SequenceBatch]) -> SequenceBatch:
-    """All rows in order, padded to the longest."""
+    """All rows in order, padded to the longest; graphs are kept where every part has them."""
     parts = list(batches)
     longest = max(part.letters.shape[1] for part in parts)
     joined = {}
     for field in fields(SequenceBatch):
         columns = [getattr(part, field.name) for part in parts]
+        if any(column is None for column in columns):
+            continue
         if field.name in ("slots", "letters", "coords"):
             columns = [_pad_orbits(column, longest) for column in columns]
         joined[field.name] = torch.cat(columns)
