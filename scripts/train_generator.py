@@ -7,9 +7,9 @@ TABLE: columns `cif`, `split` (train, val, test), `n_atoms`, `e_above_hull` in e
 and without noble gases are learned from, validation rows are held out, test rows are not touched. `--wide` trains a
 latent that holds its crystal (64 dimensions, told to every act, read by an LSTM over the orbits too, a flow as prior);
 `--start` begins with the decoder of another generator. The state is kept in OUT after each epoch: the same command
-goes on with an interrupted training. `--cache` keeps the encoded sequences for a further run. `--graphs` names a trained
-property model whose embedding of each crystal's graph the recognition network reads beside the sequence (E25). `--set`
-changes a setting of the training (`FitConfig`), as in `--set consistency=0.1`.
+goes on with an interrupted training. `--cache` keeps the encoded sequences for a further run. `--graphs` names a
+trained property model whose embedding of each crystal's graph the recognition network reads beside the sequence (E25).
+`--set` changes a setting of the training (`FitConfig`), as in `--set consistency=0.1`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     start = load_generator(options.start) if options.start else None
     effort = {"epochs": options.epochs, "minutes": options.minutes, "seed": options.seed}
-    settings = {name: float(value) for name, value in (text.split("=") for text in options.set)}
+    named = (text.split("=") for text in options.set)
+    settings = {name: type(getattr(FitConfig(), name))(value) for name, value in named}
     encoder = WIDE_ENCODER if options.wide else EncoderConfig()
     if options.graphs:
         width = ModelReader(options.graphs).width
