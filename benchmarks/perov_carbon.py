@@ -36,7 +36,7 @@ from matwright.errors import InputError
 from matwright.evaluation.generation import StructureComparison
 from matwright.evaluation.matching import PREDICTION_MATCH, MatchRate, match_rate
 from matwright.generation.corpus import encode_all
-from matwright.generation.fit import FitConfig
+from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_report import EpochReport
 from matwright.generation.interface import Generator
 from matwright.materials.constraints import Constraints

@@ -30,7 +30,7 @@ from matwright.cli.progress import progress
 from matwright.generation.corpus import encode_all
 from matwright.generation.decoder import DecoderConfig
 from matwright.generation.encoder import EncoderConfig
-from matwright.generation.fit import FitConfig
+from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_report import EpochReport
 from matwright.generation.latent import LatentGenerator
 from matwright.generation.wyckoff import Orbit, SymmetrySequence
@@ -101,9 +101,10 @@ def main() -> None:
 
 def show(report: EpochReport) -> None:
     terms = ", ".join(f"{name} {value:.2f}" for name, value in report.valid.items())
+    physics = ", ".join(f"{name} {value:.4f}" for name, value in report.physics.items())
     print(f"epoch {report.epoch} {report.seconds:.0f} s: train {report.train_loss:.2f}, held out {report.bound:.2f} "
           f"nats ({terms}), {report.active_units} active units, mutual information at least {report.information:.1f}, "
-          f"{report.without_latent:.2f} without a latent; rebuilt {report.rebuilt}", flush=True)  # fmt: skip
+          f"{report.without_latent:.2f} without a latent; {physics}; rebuilt {report.rebuilt}", flush=True)  # fmt: skip
 
 
 def read_parts(table: Path, workers: int, cache: Path | None) -> dict[str, list[SymmetrySequence]]:

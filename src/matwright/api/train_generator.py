@@ -19,9 +19,12 @@ from matwright.generation.contacts import ContactRules
 from matwright.generation.corpus import Corpus, Properties, build_corpus
 from matwright.generation.decoder import DecoderConfig
 from matwright.generation.encoder import EncoderConfig
-from matwright.generation.fit import FitConfig, fit_autoencoder
+from matwright.generation.fit import fit_autoencoder
+from matwright.generation.fit_config import FitConfig
+from matwright.generation.fit_loss import FitParts
 from matwright.generation.fit_report import EpochReport, evaluate
 from matwright.generation.graph_reader import GraphReader, with_graphs
+from matwright.generation.physics_terms import PhysicsTerms
 from matwright.generation.prior_fit import PriorFitConfig, PriorReport, fit_prior
 from matwright.generation.rebuild import RebuildRates, rebuild_rates, small
 from matwright.generation.sampler import Temperatures
@@ -100,7 +103,10 @@ def train_generator(
     fit_autoencoder(
         model, corpus.train, corpus.valid, fit,
         on_epoch=record, rebuild=rates if rebuilt else None, state=out / STATE if keep_state else None,
-        read_graphs=None if reader is None else partial(with_graphs, packer=corpus.packer, reader=reader),
+        parts=FitParts(
+            read_graphs=None if reader is None else partial(with_graphs, packer=corpus.packer, reader=reader),
+            physics=PhysicsTerms(corpus.packer),
+        ),
     )  # fmt: skip
     if not reports:  # a resumed training of which only the prior was left
         record(evaluate(model, corpus.valid))
@@ -135,6 +141,7 @@ def _measured(corpus: Corpus, last: EpochReport, flow: PriorReport) -> dict[str,
         "seconds": last.seconds,
         "held_out_nats": {**last.valid, "bound": last.bound},
         "active_units": last.active_units,
+        "physics": last.physics,
         "property_error_spreads": None if math.isnan(last.property_error) else last.property_error,
         "mutual_information_nats": last.information,
         "rebuilt": None if last.rebuilt is None else asdict(last.rebuilt),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from matwright.generation.catalogue import WyckoffCatalogue
 from matwright.generation.decoder import DecoderConfig, SequenceDecoder
 from matwright.generation.encoder import EncoderConfig, SequenceEncoder
+from matwright.generation.foreseen import Foreseen
 from matwright.generation.likelihood import sequence_log_prob
 from matwright.generation.masks import SequenceMasks
 from matwright.generation.property_head import PropertyHead
@@ -52,7 +53,13 @@ class SequenceAutoencoder(nn.Module):
         self.properties = PropertyHead(encoder.latent, len(encoder.properties)) if encoder.properties else None
 
     def terms(
-        self, batch: SequenceBatch, masks: SequenceMasks, noise: Tensor, *, without: Tensor | None = None
+        self,
+        batch: SequenceBatch,
+        masks: SequenceMasks,
+        noise: Tensor,
+        *,
+        without: Tensor | None = None,
+        foreseen: Foreseen | None = None,
     ) -> LatentTerms:
         """Reconstruction and KL with z = μ + σ·noise.
 
@@ -60,13 +67,14 @@ class SequenceAutoencoder(nn.Module):
             batch, masks: the sequences with the masks of teacher forcing.
             noise: (n, latent), zeros for the mean.
             without: (n,) bool, rows whose decoder is told "no latent"; None for none.
+            foreseen: filled with what the decoder would write at each step.
         """
         mean, log_variance = self.encoder(batch)
         z = mean + (0.5 * log_variance).exp() * noise
         kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
         used = torch.ones(len(batch), dtype=torch.bool) if without is None else ~without
         told = z if self.decoder.no_latent is None else torch.where(used[:, None], z, self.decoder.no_latent)
-        log_prob = sequence_log_prob(self.decoder, batch, masks, told)
+        log_prob = sequence_log_prob(self.decoder, batch, masks, told, foreseen=foreseen)
         return LatentTerms(log_prob=log_prob, kl=kl, used=used, latent=z)
 
 

@@ -52,6 +52,24 @@ def covalent_radii(numbers: tuple[int, ...]) -> Tensor:
     return torch.tensor(COVALENT_RADIUS[list(numbers)], dtype=torch.float32).nan_to_num(UNKNOWN_RADIUS)
 
 
+def closest(atom: Tensor, others: Tensor, lattices: Tensor, radii: Tensor, real: Tensor, *, itself: int) -> Tensor:
+    """(m,) smallest distance over radii of one atom to the others and to its own images; differentiable.
+
+    Args:
+        atom, others: (m, 3) and (m, k, 3) fractional coordinates.
+        lattices: (m, 3, 3) Å.
+        radii: (m, k) Å, sum of the two radii; real: (m, k) bool, which of the others are there.
+        itself: the place of the atom among the others.
+    """
+    difference = atom[:, None] - others
+    difference = (difference - difference.round()) @ lattices
+    images = _IMAGES @ lattices
+    squared = (difference[:, :, None, :] + images[:, None, :, :]).square().sum(-1)
+    squared[:, itself, len(_IMAGES) // 2] = torch.inf
+    ratio = squared.amin(2).clamp_min(1e-12).sqrt() / radii  # clamped: the slope of a root is endless at 0
+    return torch.where(real, ratio, torch.full_like(ratio, torch.inf)).amin(1)
+
+
 @final
 class OccupiedCells:
     """n primitive cells in Å that fill up orbit by orbit."""
@@ -84,13 +102,7 @@ class OccupiedCells:
         radii = torch.cat([self._radii[rows], radius[:, None].expand(-1, width)], dim=1) + radius[:, None]
         place = torch.arange(width)
         real = torch.cat([place < self._filled[rows][:, None], place < self._sizes[position][:, None]], dim=1)
-        difference = points[:, :1] - others
-        difference = (difference - difference.round()) @ self._lattices[rows]
-        images = _IMAGES @ self._lattices[rows]
-        squared = (difference[:, :, None, :] + images[:, None, :, :]).square().sum(-1)
-        squared[:, width, len(_IMAGES) // 2] = torch.inf  # the atom itself
-        ratio = squared.amin(2).sqrt() / radii
-        return torch.where(real, ratio, torch.full_like(ratio, torch.inf)).amin(1)
+        return closest(points[:, 0], others, self._lattices[rows], radii, real, itself=width)
 
     def _points(self, position: Tensor, coords: Tensor) -> Tensor:
         """(m, max_atoms, 3) fractional coordinates in the primitive cell; entries past the orbit's size are idle."""

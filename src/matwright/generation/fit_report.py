@@ -10,11 +10,17 @@ import torch
 from torch import Tensor
 
 from matwright.generation.autoencoder import ACTIVE_NATS, SequenceAutoencoder
+from matwright.generation.discriminator import LatentDiscriminator, told_apart
+from matwright.generation.foreseen import Foreseen
+from matwright.generation.physics_terms import PhysicsTerms
 from matwright.generation.rebuild import RebuildRates
 from matwright.generation.sequence_data import SequenceData
 
 INFORMATION_ROWS = 1024
 """Sequences for the estimate of the mutual information, which cannot exceed the logarithm of their number."""
+
+PHYSICS_ROWS = 256
+"""Sequences over which the physics regularisers are measured."""
 
 
 @final
@@ -32,6 +38,9 @@ class EpochReport:
         without_latent: held-out log-probability of a decoder that is told no latent; NaN where it has not learned to.
         property_error: mean absolute error, in spreads of the training values, of the properties predicted from the
             held-out latent means; NaN where none are.
+        physics: the regularisers on held-out sequences (see `physics_terms`), whatever their weight; empty where they
+            are not computed.
+        told_apart: share of held-out latents and draws of N(0, I) that a discriminator sorts rightly; NaN without one.
         rebuilt: crystals that come back from their latent mean; None where it was not asked for.
     """
 
@@ -43,6 +52,8 @@ class EpochReport:
     information: float = 0.0
     without_latent: float = math.nan
     property_error: float = math.nan
+    physics: dict[str, float] = field(default_factory=dict)
+    told_apart: float = math.nan
     rebuilt: RebuildRates | None = None
 
     @property
@@ -52,7 +63,15 @@ class EpochReport:
 
 
 @torch.no_grad()
-def evaluate(model: SequenceAutoencoder, data: SequenceData, *, seed: int = 0, batch_size: int = 512) -> EpochReport:
+def evaluate(
+    model: SequenceAutoencoder,
+    data: SequenceData,
+    *,
+    seed: int = 0,
+    batch_size: int = 512,
+    physics: PhysicsTerms | None = None,
+    discriminator: LatentDiscriminator | None = None,
+) -> EpochReport:
     """Held-out log-probabilities with one latent sample a sequence, KL, active units and mutual information."""
     training = model.training
     model.eval()
@@ -71,6 +90,8 @@ def evaluate(model: SequenceAutoencoder, data: SequenceData, *, seed: int = 0, b
             without = torch.ones(len(part), dtype=torch.bool)
             told_nothing = model.terms(part.batch, part.masks, noise, without=without)
             alone += sum(float(value.sum()) for value in told_nothing.log_prob.values())
+    residuals = {} if physics is None else _physics(model, data, physics, generator)
+    apart = math.nan if discriminator is None else _told_apart(model, data, discriminator, generator)
     information, error = _information(model, data, generator), _property_error(model, data)
     model.train(training)
     valid = {name: value / len(data) for name, value in sums.items()} | {"kl": float(kl.sum()) / len(data)}
@@ -83,7 +104,28 @@ def evaluate(model: SequenceAutoencoder, data: SequenceData, *, seed: int = 0, b
         information=information,
         without_latent=alone / len(data) if optional else math.nan,
         property_error=error,
+        physics=residuals,
+        told_apart=apart,
     )
+
+
+def _physics(
+    model: SequenceAutoencoder, data: SequenceData, physics: PhysicsTerms, generator: torch.Generator
+) -> dict[str, float]:
+    """The regularisers over the first `PHYSICS_ROWS` sequences, with one latent sample each."""
+    part = data.select(torch.arange(min(len(data), PHYSICS_ROWS)))
+    noise, foreseen = torch.randn(len(part), model.decoder.config.latent, generator=generator), Foreseen()
+    model.terms(part.batch, part.masks, noise, foreseen=foreseen)
+    found = physics(part.batch, foreseen, torch.arange(len(part)), generator)
+    return {name: float(value) for name, value in found.items()}
+
+
+def _told_apart(
+    model: SequenceAutoencoder, data: SequenceData, discriminator: LatentDiscriminator, generator: torch.Generator
+) -> float:
+    mean, log_variance = model.encoder(data.batch)
+    latents = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)
+    return told_apart(discriminator, latents, torch.randn(mean.shape, generator=generator))
 
 
 def _property_error(model: SequenceAutoencoder, data: SequenceData) -> float:

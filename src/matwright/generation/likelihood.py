@@ -10,6 +10,7 @@ from torch import Tensor
 from matwright.generation.catalogue import WyckoffCatalogue
 from matwright.generation.decoder import CHARGE_WIDTH, SequenceDecoder, masked, shape_dimensions
 from matwright.generation.densities import choice_log_prob, normal_log_prob, tempered, wrapped_normal_log_prob
+from matwright.generation.foreseen import CoordinateStep, Foreseen
 from matwright.generation.masks import SequenceMasks
 from matwright.generation.sampler import Temperatures
 from matwright.generation.sequence_batch import SequenceBatch
@@ -26,6 +27,7 @@ def sequence_log_prob(
     *,
     temperatures: Temperatures = AS_LEARNED,
     coordinates: bool = True,
+    foreseen: Foreseen | None = None,
 ) -> dict[str, Tensor]:
     """Log-probability (n,) in nats of each kind of choice, given the latents z (n, latent).
 
@@ -34,10 +36,11 @@ def sequence_log_prob(
     Args:
         temperatures: of the distributions; those that sequences were drawn at give the probability of drawing them.
         coordinates: whether act 5, the dearest, is looked at; without it the key "coordinate" is missing.
+        foreseen: filled with what the decoder would write at each step; None: not kept.
     """
     t = temperatures
     elements, positions = decoder.element_table(), decoder.position_table()
-    terms, memory = _formula_terms(decoder, batch, masks, z, elements, t.formula)
+    terms, memory = _formula_terms(decoder, batch, masks, z, elements, t.formula, foreseen)
     context = torch.cat([decoder.drop(memory), z], dim=-1)
     logits = masked(decoder.unit_logits(context), masks.units) / t.formula
     terms["units"] = choice_log_prob(logits, batch.units - 1)
@@ -52,10 +55,12 @@ def sequence_log_prob(
     active = shape_dimensions(batch.group)
     density = tempered(decoder.shape_density(final, cell), t.shape)
     terms["shape"] = normal_log_prob(batch.shape, *density, active)
+    if foreseen is not None:
+        foreseen.shape = density
     if not coordinates:
         return terms
     frame = decoder.frame_context(final, cell, batch.shape * active)
-    terms[COORDINATE] = _coordinate_terms(decoder, batch, frame, elements, positions, t.coordinate)
+    terms[COORDINATE] = _coordinate_terms(decoder, batch, frame, elements, positions, t.coordinate, foreseen)
     return terms
 
 
@@ -66,6 +71,7 @@ def _formula_terms(
     z: Tensor,
     elements: Tensor,
     temperature: float,
+    foreseen: Foreseen | None,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Terms of the formula, and the memory output (n, formula_width) at its end."""
     n, slots = batch.elements.shape
@@ -80,7 +86,7 @@ def _formula_terms(
     rest = decoder.formula_input(embedded, batch.counts, charge, atoms, zs)
     outputs, _ = decoder.formula_memory(torch.cat([first, rest], dim=1), decoder.start_formula(z))
     rows, ends = torch.arange(n), batch.n_elements
-    terms = _pair_terms(decoder, batch, masks, decoder.drop(outputs), elements, charge, temperature)
+    terms = _pair_terms(decoder, batch, masks, decoder.drop(outputs), elements, charge, temperature, foreseen)
     return terms, outputs[rows, ends]
 
 
@@ -92,6 +98,7 @@ def _pair_terms(
     elements: Tensor,
     charge: Tensor,
     temperature: float,
+    foreseen: Foreseen | None,
 ) -> dict[str, Tensor]:
     """Log-probabilities of the elements (with the end) and of their counts."""
     n, slots = batch.elements.shape
@@ -103,10 +110,10 @@ def _pair_terms(
     real = batch.counts > 0
     before = torch.cat([charge.new_zeros(n, 1, CHARGE_WIDTH), charge[:, :-1]], dim=1)
     logits = decoder.count_logits(outputs[:, :-1][real], elements[batch.elements[real]], before[real])
-    count = outputs.new_zeros(n, slots)
-    count = count.masked_scatter(
-        real, choice_log_prob(masked(logits, masks.counts[real]) / temperature, batch.counts[real] - 1)
-    )
+    logits = masked(logits, masks.counts[real]) / temperature
+    count = outputs.new_zeros(n, slots).masked_scatter(real, choice_log_prob(logits, batch.counts[real] - 1))
+    if foreseen is not None:
+        foreseen.counts = logits.new_zeros(*masks.counts.shape).masked_scatter(real[..., None], logits)
     return {"element": torch.where(reached, element, torch.zeros_like(element)).sum(1), "count": count.sum(1)}
 
 
@@ -145,6 +152,7 @@ def _coordinate_terms(
     elements: Tensor,
     positions: Tensor,
     temperature: float,
+    foreseen: Foreseen | None,
 ) -> Tensor:
     """(n,) log density of all free coordinates."""
     total = frame.new_zeros(len(batch))
@@ -164,6 +172,10 @@ def _coordinate_terms(
         density = tempered(decoder.coordinate_density(site[here], values[here, :axis]), temperature)
         log_density = wrapped_normal_log_prob(values[here, axis], *density)
         total = total.index_add(0, free[row[here]], log_density)
+        if foreseen is not None:
+            foreseen.coordinates.append(
+                CoordinateStep(rows=free[row[here]], orbits=column[here], axis=axis, density=density)
+            )
     return total
 
 

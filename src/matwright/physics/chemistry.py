@@ -124,7 +124,7 @@ def neutral_states(counts: Mapping[int, int]) -> tuple[OxidationStates, ...]:
 
 @lru_cache(maxsize=4096)
 def _neutral(counts: tuple[tuple[int, int], ...]) -> tuple[OxidationStates, ...]:
-    options = [_known_states(number) for number, _ in counts]
+    options = [known_states(number) for number, _ in counts]
     found = [
         OxidationStates(
             states={number: states[place] for (number, _), states, place in zip(counts, options, at, strict=True)},
@@ -143,7 +143,7 @@ def least_charge(counts: Mapping[int, int]) -> float:
 
 def _total_charges(counts: tuple[tuple[int, int], ...]) -> NDArray[np.int64]:
     """Total charge for every choice of states, one axis an element; empty where there are none or too many."""
-    options = [_known_states(number) for number, _ in counts]
+    options = [known_states(number) for number, _ in counts]
     if not all(options) or np.prod([float(len(states)) for states in options]) > MAX_COMBINATIONS:
         return np.zeros(0, dtype=np.int64)
     totals: NDArray[np.int64] = np.zeros((), dtype=np.int64)
@@ -153,7 +153,8 @@ def _total_charges(counts: tuple[tuple[int, int], ...]) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=128)
-def _known_states(number: int) -> tuple[int, ...]:
+def known_states(number: int) -> tuple[int, ...]:
+    """The oxidation states of an element in the set `OXIDATION_STATES`; empty where it has none."""
     from smact import Element  # heavy: behind its door
 
     return tuple(getattr(Element(SYMBOLS[number]), f"oxidation_states_{OXIDATION_STATES}") or ())

@@ -9,7 +9,7 @@ import pytest
 from matwright.api.train_generator import train_generator
 from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.decoder import DecoderConfig
-from matwright.generation.fit import FitConfig
+from matwright.generation.fit_config import FitConfig
 from matwright.generation.wyckoff import Orbit, SymmetrySequence
 
 SMALL = DecoderConfig(

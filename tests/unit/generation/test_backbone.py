@@ -14,7 +14,7 @@ from matwright.errors import InputError
 from matwright.generation.backbone import Backbone, CausalTransformer
 from matwright.generation.checkpoint import TrainedGenerator, load_trained
 from matwright.generation.decoder import DecoderConfig
-from matwright.generation.fit import FitConfig
+from matwright.generation.fit_config import FitConfig
 from matwright.generation.latent import LatentGenerator
 from matwright.generation.likelihood import sequence_log_prob
 from matwright.generation.masks import MaskRules, trace_masks

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from matwright.generation.autoencoder import SequenceAutoencoder
 from matwright.generation.corpus import Corpus, build_corpus
 from matwright.generation.encoder import EncoderConfig
-from matwright.generation.fit import FitConfig, fit_autoencoder, length_buckets
+from matwright.generation.fit import fit_autoencoder, length_buckets
+from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_report import EpochReport, evaluate
 from matwright.generation.likelihood import sequence_log_prob
 

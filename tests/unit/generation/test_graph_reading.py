@@ -21,7 +21,8 @@ from matwright.generation.autoencoder import SequenceAutoencoder
 from matwright.generation.consistency import consistency_loss
 from matwright.generation.corpus import Corpus, build_corpus
 from matwright.generation.encoder import EncoderConfig
-from matwright.generation.fit import FitConfig, fit_autoencoder
+from matwright.generation.fit import fit_autoencoder
+from matwright.generation.fit_config import FitConfig
 from matwright.generation.graph_reader import with_graphs
 from matwright.generation.jitter import swap_elements
 from matwright.generation.latent import LatentGenerator

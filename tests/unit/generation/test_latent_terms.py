@@ -12,7 +12,8 @@ from matwright.generation.autoencoder import SequenceAutoencoder
 from matwright.generation.consistency import consistency_loss
 from matwright.generation.corpus import Corpus, build_corpus
 from matwright.generation.encoder import EncoderConfig
-from matwright.generation.fit import FitConfig, fit_autoencoder
+from matwright.generation.fit import fit_autoencoder
+from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_report import EpochReport, evaluate
 from matwright.generation.masks import MaskRules
 from matwright.generation.property_head import PropertyHead

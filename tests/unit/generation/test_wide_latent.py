@@ -14,7 +14,8 @@ from matwright.errors import InputError
 from matwright.generation.autoencoder import BoundWeights, LatentTerms, SequenceAutoencoder, negative_bound
 from matwright.generation.corpus import Corpus, build_corpus
 from matwright.generation.encoder import EncoderConfig
-from matwright.generation.fit import FitConfig, fit_autoencoder
+from matwright.generation.fit import fit_autoencoder
+from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_report import EpochReport, evaluate
 from matwright.generation.jitter import element_masks, swap_elements
 from matwright.generation.likelihood import sequence_log_prob
