@@ -20,7 +20,7 @@ def screen(
     files: Annotated[list[Path], typer.Argument(help="Structure files, folders or archives of them, tables.")],
     out: Annotated[Path, typer.Option(help="New folder for the results.")],
     thresholds: options.Thresholds = None,
-    until: Annotated[str, typer.Option(help="The last rung: density … hull, equation_of_state … phonon.")] = "hull",
+    until: Annotated[str, typer.Option(help="The last rung: density … hull … phonon, conduction.")] = "hull",
     skip: Annotated[list[str] | None, typer.Option(help="A rung that is left out; may be repeated.")] = None,
     target: options.Target = None,
     model: options.Model = None,

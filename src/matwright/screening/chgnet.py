@@ -2,8 +2,9 @@
 
 The weights and basis functions are those of the package `chgnet`; the pass is arranged for many small crystals on one
 core. A layer acts on [atom, bond, atom] rows, so its first matrix is applied once an atom and once a bond, before the
-rows are gathered. Only bonds short enough to carry an angle enter the three-body layers, the last angle update (which
-nothing reads) is left out, and one backward pass to the bond vectors gives forces and stress together.
+rows are gathered (by `index_select`: the backward pass of an index in brackets is slow). Only bonds short enough to
+carry an angle enter the three-body layers, the last angle update (which nothing reads) is left out, and one backward
+pass to the bond vectors gives forces and stress together.
 """
 
 from __future__ import annotations
@@ -206,9 +207,9 @@ class _Network:
         atoms = model.atom_embedding(batch.numbers - 1)  # hydrogen is row 0
         bonds = model.bond_embedding(basis)
         atom_gate = model.bond_weights_ag(basis)
-        short_lengths = lengths[batch.short]
+        short_lengths = lengths.index_select(0, batch.short)
         bond_gate = model.bond_weights_bg(model.bond_basis_expansion.rbf_expansion_bg(short_lengths))
-        pair_gate = bond_gate[batch.angle_bond] * bond_gate[batch.angle_other]
+        pair_gate = bond_gate.index_select(0, batch.angle_bond) * bond_gate.index_select(0, batch.angle_other)
         angles = self._angle_features(batch, short_lengths)
         last = len(self._bond_blocks) - 1
         for index, bond_block in enumerate(self._bond_blocks):
@@ -225,8 +226,9 @@ class _Network:
         return totals
 
     def _angle_features(self, batch: _Batch, short_lengths: Tensor) -> Tensor:
-        units = batch.vectors[batch.short] / short_lengths[:, None]
-        cosine = (units[batch.angle_bond] * units[batch.angle_other]).sum(dim=1) * batch.angle_sign
+        units = batch.vectors.index_select(0, batch.short) / short_lengths[:, None]
+        pairs = units.index_select(0, batch.angle_bond) * units.index_select(0, batch.angle_other)
+        cosine = pairs.sum(dim=1) * batch.angle_sign
         # the model's own guard: the slope of arccos is infinite at 1
         angle = torch.acos(cosine * (1 - 1e-6))
         features: Tensor = self._model.angle_embedding(self._model.angle_basis_expansion.fourier_expansion(angle))
@@ -236,8 +238,8 @@ class _Network:
         block = self._atom_blocks[index]
         centre, bond, neighbour = block.parts
         at_centre, at_bond, at_neighbour = atoms @ centre, torch.addmm(block.bias, bonds, bond), atoms @ neighbour
-        forward = at_centre[batch.first] + at_bond + at_neighbour[batch.second]
-        backward = at_centre[batch.second] + at_bond + at_neighbour[batch.first]
+        forward = at_centre.index_select(0, batch.first) + at_bond + at_neighbour.index_select(0, batch.second)
+        backward = at_centre.index_select(0, batch.second) + at_bond + at_neighbour.index_select(0, batch.first)
         forward_message, backward_message = block(forward) * gate, block(backward) * gate
         total = torch.zeros_like(atoms).index_add(0, batch.first, forward_message)
         total = total.index_add(0, batch.second, backward_message)
@@ -254,22 +256,22 @@ class _Network:
         pair_gate: Tensor,
         batch: _Batch,
     ) -> Tensor:
-        short = bonds[batch.short]
+        short = bonds.index_select(0, batch.short)
         message = block(_three_body_rows(block, atoms, short, angles, batch)) * pair_gate
         total = torch.zeros_like(short).index_add(0, batch.angle_bond, message)
         return bonds.index_add(0, batch.short, self._model.bond_conv_layers[index].mlp_out(total))
 
     def _update_angles(self, index: int, atoms: Tensor, bonds: Tensor, angles: Tensor, batch: _Batch) -> Tensor:
         block = self._angle_blocks[index]
-        return block(_three_body_rows(block, atoms, bonds[batch.short], angles, batch)) + angles
+        return block(_three_body_rows(block, atoms, bonds.index_select(0, batch.short), angles, batch)) + angles
 
 
 def _three_body_rows(block: _Gated, atoms: Tensor, short: Tensor, angles: Tensor, batch: _Batch) -> Tensor:
     """(n_angles, 2 · width) first matrix of a three-body layer applied to [bond, other bond, angle, corner atom]."""
     bond, other, angle, corner = block.parts
     rows = torch.addmm(block.bias, angles, angle)
-    rows = rows + (short @ bond)[batch.angle_bond] + (short @ other)[batch.angle_other]
-    return rows + (atoms @ corner)[batch.angle_atom]
+    rows = rows + (short @ bond).index_select(0, batch.angle_bond) + (short @ other).index_select(0, batch.angle_other)
+    return rows + (atoms @ corner).index_select(0, batch.angle_atom)
 
 
 @final

@@ -12,6 +12,7 @@ from typing import Any, final
 
 from matwright.errors import InputError
 from matwright.materials.properties import nearest_hint
+from matwright.physics.transport import ION_CHARGES
 
 
 def limit(default: object, means: str, *, unit: str = "1", low: float = 0.0, high: float = inf) -> Any:
@@ -205,6 +206,30 @@ class PhononLimits:
 
     def __post_init__(self) -> None:
         check(self, "phonon")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConductionLimits:
+    """Of the ionic conductivity by molecular dynamics with the potential, extrapolated to 300 K."""
+
+    min_conductivity: float = limit(0.0, "least conductivity at 300 K", unit="mS/cm")
+    ions: tuple[str, ...] = limit(("Li", "Na"), "what moves: the first of these that the crystal holds")
+    temperatures: int = limit(4, "temperatures, at equal steps of 1/T", low=4, high=12)
+    lowest_temperature: float = limit(600.0, "lowest of them", unit="K", low=100.0, high=3000.0)
+    highest_temperature: float = limit(1050.0, "highest of them", unit="K", low=100.0, high=3000.0)
+    timestep: float = limit(2.0, "time step", unit="fs", low=0.1, high=5.0)
+    production: float = limit(10.0, "length of each run, after 1 ps that is not kept", unit="ps", low=1.0)
+    min_length: float = limit(10.0, "least distance of an atom to its own image", unit="Å", low=1.0)
+    max_atoms: int = limit(250, "largest supercell; a larger one counts as failed", low=2)
+
+    def __post_init__(self) -> None:
+        check(self, "conduction")
+        if self.lowest_temperature >= self.highest_temperature:
+            raise InputError("lowest_temperature in [conduction] must lie below highest_temperature")
+        for ion in self.ions:
+            if ion not in ION_CHARGES:
+                raise InputError(f"ions in [conduction] are among {', '.join(ION_CHARGES)}, found {ion!r}")
 
 
 @final

@@ -12,6 +12,7 @@ from matwright.errors import InputError
 from matwright.materials.properties import nearest_hint
 from matwright.screening.limits import (
     ChemistryLimits,
+    ConductionLimits,
     DensityLimits,
     ElasticLimits,
     EquationOfStateLimits,
@@ -46,6 +47,7 @@ class Thresholds:
     elastic: ElasticLimits = field(default_factory=ElasticLimits)
     specimen: SpecimenLimits = field(default_factory=SpecimenLimits)
     phonon: PhononLimits = field(default_factory=PhononLimits)
+    conduction: ConductionLimits = field(default_factory=ConductionLimits)
     residual: ResidualLimits = field(default_factory=ResidualLimits)
 
     def as_toml(self) -> str:

@@ -14,6 +14,7 @@ import pytest
 from matwright.api.models import find_model
 from matwright.api.predict import load_predictor
 from matwright.campaign.evaluator import Evaluator, Fidelity, Quantity, checked, evaluator_hash
+from matwright.campaign.evaluators.conduction import ConductionEvaluator
 from matwright.campaign.evaluators.experiment import ExperimentEvaluator
 from matwright.campaign.evaluators.lookup import LookupEvaluator
 from matwright.campaign.evaluators.potential import PotentialEvaluator
@@ -22,6 +23,8 @@ from matwright.campaign.evaluators.table import ValueTable
 from matwright.campaign.store.address import structure_hash
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
+from matwright.screening.conduction import ConductionSettings
+from matwright.screening.dynamics import DynamicsSettings
 from matwright.screening.potential import FailureKind
 from matwright.screening.relax import RelaxationSettings
 
@@ -50,11 +53,19 @@ def _potential(_: Path) -> PotentialEvaluator:
     return PotentialEvaluator(relaxation=RelaxationSettings(fmax=0.1, smax=1.0, max_steps=60))
 
 
+def _conduction(_: Path) -> ConductionEvaluator:
+    dynamics = DynamicsSettings(timestep=3.0, equilibration=0.0, production=0.06, interval=3.0)
+    return ConductionEvaluator(
+        conduction=ConductionSettings(ion="Na", temperatures=(300.0, 900.0), min_length=3.0, dynamics=dynamics)
+    )
+
+
 MAKERS: dict[str, Callable[[Path], Any]] = {
     "lookup": _lookup,
     "experiment": _experiment,
     "surrogate": _surrogate,
     "potential": _potential,
+    "conduction": _conduction,
 }
 
 

@@ -50,6 +50,7 @@ RULE_TITLES = {
     "specimen_residual": "the field is not in equilibrium",
     "specimen_boundary": "the boundaries are not met",
     "imaginary_frequency": "imaginary phonons",
+    "ionic_conductivity": "ions hardly move",
     "budget": "better-scored candidates filled the budget",
     "same_formula": "better-scored structures of the same formula",
     result.RELAXATION: "the calculation failed",

@@ -26,6 +26,7 @@ _MEANS = {
     "elastic": "Born's eigenvalues of the tensor by the potential, ions relaxed",
     "specimen": "a clamped bar under a pull, solved by finite elements",
     "phonon": "no imaginary frequency away from Γ",
+    "conduction": "molecular dynamics at four temperatures or more, conductivity extrapolated to 300 K",
 }
 _COLUMNS = (
     ("e_above_hull", "above hull (eV/atom)"),
@@ -35,6 +36,8 @@ _COLUMNS = (
     ("elastic_bulk_modulus", "bulk modulus, tensor (GPa)"),
     ("elastic_shear_modulus", "shear modulus, tensor (GPa)"),
     ("lowest_frequency", "lowest frequency away from Γ (THz)"),
+    ("ionic_conductivity", "ionic conductivity at 300 K (mS/cm)"),
+    ("activation_energy", "activation energy (eV)"),
     ("predicted_bulk_modulus", "predicted bulk modulus (GPa)"),
     ("band_gap", "predicted band gap (eV)"),
 )

@@ -14,7 +14,7 @@ RUNGS = tuple(one.name for one in fields(Thresholds) if one.name != "residual")
 """The rungs from cheap to dear."""
 LARGEST_CHUNK = 256
 """Candidates that climb a cheap rung together; what is done is written down after each chunk."""
-CHUNKS = {"relaxation": 16, "equation_of_state": 4, "elastic": 4, "phonon": 1}
+CHUNKS = {"relaxation": 16, "equation_of_state": 4, "elastic": 4, "phonon": 1, "conduction": 1}
 """Candidates that climb a dear rung together: with the potential, in worker processes where there are several."""
 DEFAULT_UNTIL = "hull"
 """The last rung unless the user says otherwise: those above cost many times as much."""

@@ -121,6 +121,12 @@ class StageLoader:
 
         return PhononStage(potential=self.potential, thresholds=self._settings.thresholds)
 
+    def conduction(self) -> Stage:
+        """Ionic conductivity by molecular dynamics."""
+        from matwright.screening.conducting import ConductionStage
+
+        return ConductionStage(potential=self.potential, thresholds=self._settings.thresholds)
+
     @property
     def potential(self) -> Potential:
         """The interatomic potential, loaded once."""
@@ -138,4 +144,5 @@ _LOADERS: Mapping[str, Callable[[StageLoader], Stage]] = {
     "elastic": StageLoader.elastic,
     "specimen": StageLoader.specimen,
     "phonon": StageLoader.phonon,
+    "conduction": StageLoader.conduction,
 }

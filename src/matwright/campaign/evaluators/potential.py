@@ -78,10 +78,19 @@ class PotentialEvaluator:
             return [_evaluation(outcome) for outcome in relax(crystals, self._loaded(), settings=self.relaxation)]
 
     def _loaded(self) -> Potential:
-        loaded = _load(self.potential)
-        if loaded.version != self.version:
-            raise InputError(f"the evaluator is of {self.potential} {self.version}, installed is {loaded.version}")
-        return loaded
+        return loaded_potential(self.potential, self.version)
+
+
+def loaded_potential(name: str, version: str) -> Potential:
+    """A potential by name, loaded once a process.
+
+    Raises:
+        InputError: there is no such potential, it is not installed, or its weights are of another version.
+    """
+    loaded = _load(name)
+    if loaded.version != version:
+        raise InputError(f"the evaluator is of {name} {version}, installed is {loaded.version}")
+    return loaded
 
 
 @functools.lru_cache(maxsize=2)
