@@ -17,6 +17,7 @@ from matwright.serialization import atomic_write_text
 
 if TYPE_CHECKING:
     from matwright.generation.aims import Aim
+    from matwright.generation.layers import LayerSequence
     from matwright.generation.wyckoff import SymmetrySequence
 
 SHIPPED_GENERATOR = "mp-generator"
@@ -66,10 +67,11 @@ _BASELINES: Mapping[str, Callable[[], Generator]] = {"random": _random, "ion-exc
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A candidate with its symmetry-true sequence (None where no symmetry could be found)."""
+    """A candidate with its symmetry-true sequence, of a crystal or a layer; None where none could be found."""
 
     candidate: Candidate
     sequence: SymmetrySequence | None
+    layer: LayerSequence | None = None
 
 
 def propose(
@@ -92,8 +94,7 @@ def propose(
         InputError: the constraints contradict each other or what the generator has learned, or an aim is given to a
             generator without latents or names a material it could not write.
     """
-    from matwright.generation.corpus import encode_or_none  # heavy (torch, moyopy): behind its door
-    from matwright.generation.interface import Provenance
+    from matwright.generation.interface import Provenance  # heavy (torch): behind its door
     from matwright.generation.latent import LatentGenerator
 
     listener = progress or silent()
@@ -116,10 +117,24 @@ def propose(
     candidates = generator.sample(n, constraints=constraints, seed=seed)
     proposals = []
     for candidate in candidates:
-        proposals.append(Proposal(candidate=candidate, sequence=encode_or_none(candidate.crystal)))
+        proposals.append(_with_symmetry(candidate))
         listener.advance()
     listener.finish()
     return proposals
+
+
+def _with_symmetry(candidate: Candidate) -> Proposal:
+    """The candidate with the sequence that its crystal or layer is found to have."""
+    from matwright.errors import CalculationError
+    from matwright.generation.corpus import encode_or_none  # heavy (torch, moyopy): behind its door
+    from matwright.generation.layers import encode_layer
+
+    if all(candidate.crystal.pbc):
+        return Proposal(candidate=candidate, sequence=encode_or_none(candidate.crystal))
+    try:
+        return Proposal(candidate=candidate, sequence=None, layer=encode_layer(candidate.crystal))
+    except (InputError, CalculationError):
+        return Proposal(candidate=candidate, sequence=None)
 
 
 def generate_folder(
@@ -187,11 +202,13 @@ def _written(proposal: Proposal) -> tuple[dict[str, object], str]:
     from matwright.materials.interop import reduced_formula, to_cif
 
     candidate, sequence = proposal.candidate, proposal.sequence
+    layered = not all(candidate.crystal.pbc)
     crystal, made = candidate.crystal, candidate.provenance
-    row = {
+    row: dict[str, object] = {
         "id": f"{made.generator}-{made.seed}-{made.index:06d}",
         "formula": reduced_formula(crystal),
-        "space_group": sequence.space_group if sequence is not None else 1,
+        "space_group": "" if layered else sequence.space_group if sequence is not None else 1,
+        "layer_group": ("" if proposal.layer is None else proposal.layer.layer_group) if layered else "",
         "n_atoms": len(crystal),
         "volume_per_atom_A3": round(crystal.volume / len(crystal), 4),
         "generator": made.generator,

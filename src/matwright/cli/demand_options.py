@@ -28,6 +28,10 @@ Require = Annotated[str | None, typer.Option(help="Elements that every crystal m
 Exclude = Annotated[str | None, typer.Option(help='Never these elements, for instance "Pb,Cd,Hg".')]
 Formula = Annotated[str | None, typer.Option(help='Exactly this composition, for instance "LiFePO4".')]
 SpaceGroup = Annotated[list[int] | None, typer.Option(help="Only this space group (1..230); may be repeated.")]
+LayerGroup = Annotated[
+    list[int] | None,
+    typer.Option(help='Layers (2-D materials) of this layer group (1..80) only; may be repeated; from "random".'),
+]
 MinAtoms = Annotated[int, typer.Option(help="Smallest number of atoms in the primitive cell.", min=1)]
 MaxAtoms = Annotated[int, typer.Option(help="Largest number of atoms in the primitive cell.", min=1)]
 MaxElements = Annotated[int, typer.Option(help="Largest number of different elements.", min=1)]
@@ -62,6 +66,7 @@ def stated_constraints(
     exclude: str | None,
     formula: str | None = None,
     space_groups: list[int] | None = None,
+    layer_groups: list[int] | None = None,
     n_atoms: tuple[int, int] = (1, 20),
     max_elements: int = 6,
 ) -> Constraints:
@@ -75,6 +80,8 @@ def stated_constraints(
 
     if wrong := next((number for number in space_groups or () if not 1 <= number <= 230), None):
         raise InputError(f"space groups are numbered 1..230, found {wrong}")
+    if wrong := next((number for number in layer_groups or () if not 1 <= number <= 80), None):
+        raise InputError(f"layer groups are numbered 1..80, found {wrong}")
     if n_atoms[0] > n_atoms[1]:
         raise InputError(f"--min-atoms {n_atoms[0]} is above --max-atoms {n_atoms[1]}")
     return Constraints(
@@ -83,6 +90,7 @@ def stated_constraints(
         forbidden=parse_elements(exclude) if exclude else frozenset(),
         formula=parse_formula(formula) if formula else None,
         space_groups=frozenset(space_groups or ()),
+        layer_groups=frozenset(layer_groups or ()),
         n_atoms=n_atoms,
         n_elements=(1, max_elements),
     )

@@ -29,6 +29,7 @@ def generate(
     exclude: options.Exclude = None,
     formula: options.Formula = None,
     space_group: options.SpaceGroup = None,
+    layer_group: options.LayerGroup = None,
     around: Annotated[Path | None, typer.Option(help="Sample near this material (a structure file).")] = None,
     between: Annotated[
         tuple[Path, Path] | None, typer.Option(help="Sample on the way from one material to another (two files).")
@@ -76,6 +77,7 @@ def generate(
         exclude=exclude,
         formula=formula,
         space_groups=space_group,
+        layer_groups=layer_group,
         n_atoms=(min_atoms, max_atoms),
         max_elements=max_elements,
     )

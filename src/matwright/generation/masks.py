@@ -181,6 +181,8 @@ def check_constraints(vocabulary: Vocabulary, catalogue: WyckoffCatalogue, const
             f"the number of elements must lie within {max(1, demanded)}..{vocabulary.max_elements}, "
             f"found {fewest}..{most}"
         )
+    if constraints.layer_groups:
+        raise InputError("this generator writes crystals periodic in three directions; layers come from 'random'")
     wrong = sorted(group for group in constraints.space_groups if not 1 <= group <= 230)
     if wrong:
         raise InputError(f"space groups are numbered 1..230, found {wrong[0]}")

@@ -1,4 +1,4 @@
-"""Hard constraints on what may be proposed: elements, formula, space group, size."""
+"""Hard constraints on what may be proposed: elements, formula, space or layer group, size."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Constraints:
         forbidden: atomic numbers that must not occur.
         formula: reduced formula as atomic number → count (None: any).
         space_groups: allowed international numbers 1..230 (empty: all).
+        layer_groups: allowed layer groups 1..80 of 2-D materials (empty: crystals periodic in three directions are
+            wanted); excludes space_groups.
         n_atoms: smallest and largest number of atoms in the primitive cell.
         n_elements: smallest and largest number of different elements.
     """
@@ -27,6 +29,7 @@ class Constraints:
     forbidden: frozenset[int] = frozenset()
     formula: Mapping[int, int] | None = None
     space_groups: frozenset[int] = frozenset()
+    layer_groups: frozenset[int] = frozenset()
     n_atoms: tuple[int, int] = (1, 20)
     n_elements: tuple[int, int] = (1, 6)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from matwright.elements import symbol
 from matwright.errors import InputError
+from matwright.generation.layers.tables import N_LAYER_GROUPS
 from matwright.materials.constraints import Constraints
 
 
@@ -33,6 +34,10 @@ def check_demands(constraints: Constraints, known: frozenset[int]) -> None:
         raise InputError(f"{len(demanded)} elements are demanded, at most {constraints.n_elements[1]} allowed")
     if any(not 1 <= group <= 230 for group in constraints.space_groups):
         raise InputError("space groups lie in 1..230")
+    if any(not 1 <= group <= N_LAYER_GROUPS for group in constraints.layer_groups):
+        raise InputError(f"layer groups lie in 1..{N_LAYER_GROUPS}")
+    if constraints.layer_groups and constraints.space_groups:
+        raise InputError("space groups and layer groups exclude each other: a layer has no space group")
 
 
 def formula_reason(counts: Mapping[int, int], constraints: Constraints) -> str:

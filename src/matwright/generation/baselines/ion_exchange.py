@@ -98,6 +98,8 @@ class IonExchange:
         """
         check_seed(seed)
         check_demands(constraints, self._table.elements)
+        if constraints.layer_groups:
+            raise InputError("ion exchange starts from bulk crystals; layers come from the generator 'random'")
         parents = [parent for parent in self._parents if _usable(parent, constraints)]
         if not parents:
             raise InputError("no structure of the library has the demanded size, space group or formula pattern")

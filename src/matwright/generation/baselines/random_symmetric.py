@@ -1,5 +1,7 @@
 """Random symmetric crystals: a plausible formula, a random space group, random occupied positions (by pyxtal).
 
+Where layer groups are asked for, layers (see `random_layers`).
+
 The formula is that of a known stable binary or ternary compound with one of its elements swapped at random. This is
 the floor that a learned generator must beat: it knows stoichiometry and symmetry and nothing else.
 """
@@ -16,6 +18,7 @@ import numpy as np
 from matwright.elements import symbol
 from matwright.errors import InputError
 from matwright.generation.baselines.demands import check_demands, formula_reason
+from matwright.generation.baselines.random_layers import layer_attempts
 from matwright.generation.interface import Candidate, Provenance
 from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
 from matwright.materials.crystal import Crystal
@@ -61,7 +64,7 @@ class RandomSymmetric:
         return "random"
 
     def sample(self, n: int, *, constraints: Constraints = NO_CONSTRAINTS, seed: int = 0) -> list[Candidate]:
-        """Return n random symmetric crystals as primitive cells; the same seed gives the same crystals.
+        """Return n random symmetric crystals, or layers, as primitive cells; the same seed gives the same crystals.
 
         Raises:
             InputError: the constraints contradict each other, or nothing fits them after many tries.
@@ -82,7 +85,8 @@ class RandomSymmetric:
             counts = _swapped(formulas[rng.integers(len(formulas))], pool, constraints, rng)
             if formula_reason(counts, constraints):
                 continue
-            for crystal in _attempts(counts, constraints, rng):
+            attempts = layer_attempts if constraints.layer_groups else _attempts
+            for crystal in attempts(counts, constraints, rng):
                 return crystal
         raise InputError("no random symmetric crystal fits the constraints; allow more elements, groups or atoms")
 

@@ -220,10 +220,40 @@ def _position(
     primitive: Integers,
 ) -> WyckoffPosition:
     letter, multiplicity, site_symmetry, linear_rows, constant = entry
-    linear = np.zeros((3, 3), dtype=np.int64)
     dof = len(linear_rows[0]) if linear_rows else 0
-    if dof:
-        linear[:, :dof] = linear_rows
+    operations, inside = orbit_maps(linear_rows, constant, rotations, translations, centring, primitive)
+    return WyckoffPosition(
+        space_group=number,
+        index=index,
+        letter=letter,
+        multiplicity=multiplicity,
+        n_atoms=len(inside),
+        dof=dof,
+        site_symmetry=site_symmetry,
+        operations=operations,
+        primitive_operations=inside,
+    )
+
+
+def orbit_maps(
+    linear_rows: list[list[int]],
+    constant: list[int],
+    rotations: Integers,
+    translations: Integers,
+    centring: Integers,
+    primitive: Integers,
+) -> tuple[Floats, Floats]:
+    """The affine maps of all points of a position: (m, 3, 4) in the conventional cell, (k, 3, 4) in the primitive one.
+
+    Args:
+        linear_rows, constant: the representative as W (3, dof) and w in 24ths; no rows without a free coordinate.
+        rotations, translations: the group's operations without centring, translations in 24ths.
+        centring: (n, 3) centring vectors in 24ths.
+        primitive: (3, 3) rows of the primitive cell in sixths of the conventional one.
+    """
+    linear = np.zeros((3, 3), dtype=np.int64)
+    if linear_rows:
+        linear[:, : len(linear_rows[0])] = linear_rows
     images = rotations @ linear
     offsets = rotations @ np.array(constant, dtype=np.int64) + translations
     # in primitive coordinates two points differ by a lattice vector when they differ by whole numbers
@@ -233,17 +263,8 @@ def _position(
     first = np.sort(first)
     images, offsets, inside = images[first], offsets[first], inside[first]
     spread = (offsets + centring[:, None, :]).reshape(-1, 3)
-    return WyckoffPosition(
-        space_group=number,
-        index=index,
-        letter=letter,
-        multiplicity=multiplicity,
-        n_atoms=len(first),
-        dof=dof,
-        site_symmetry=site_symmetry,
-        operations=_affine(np.tile(images, (len(centring), 1, 1)), spread),
-        primitive_operations=_affine(inside[:, :9].reshape(-1, 3, 3), inside[:, 9:]),
-    )
+    whole = _affine(np.tile(images, (len(centring), 1, 1)), spread)
+    return whole, _affine(inside[:, :9].reshape(-1, 3, 3), inside[:, 9:])
 
 
 def _affine(linear: Integers, offsets: Integers) -> Floats:
