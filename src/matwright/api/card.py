@@ -65,10 +65,13 @@ def _forest(facts: Mapping[str, Any]) -> list[str]:
     weights = facts.get("forest")
     if not weights:
         return []
-    shares = ", ".join(f"{weight:.2f} of {name}" for name, weight in weights.items())
+    each = {name: given if isinstance(given, list | tuple) else [given, 0.0, 0.0] for name, given in weights.items()}
+    shares = ", ".join(
+        f"{mean:.2f}, {median:.2f} and {boosted:.2f} of {name}" for name, (mean, median, boosted) in each.items()
+    )
     return [
-        f"- A forest of trees stands beside the networks and gives {shares}; each member left out a tenth of the "
-        "training part, by composition, on which these weights were found."
+        f"- Trees stand beside the networks; mean and median of randomised ones and boosted ones give {shares}; each "
+        "member left out a tenth of the training part, by composition, on which these weights were found."
     ]
 
 

@@ -214,8 +214,8 @@ def _fit_all(jobs: Sequence[MemberJob], at_once: int, progress: Progress) -> lis
 
 def _judge(
     out: Path, settings: TrainSettings, config: GemPpmConfig, store: GraphStore, parts: Parts
-) -> tuple[Assessment, dict[str, float]]:
-    """Return the calibrated model's errors, and the weight of a forest in each property where one stands beside."""
+) -> tuple[Assessment, dict[str, tuple[float, ...]]]:
+    """Return the calibrated model's errors, and the weights of the trees in each property where they stand beside."""
     # heavy (torch): behind its door
     from matwright.models.checkpoint import load_member
     from matwright.training.compute import fast_mode
@@ -226,7 +226,7 @@ def _judge(
         model: PropertyModel = EnsembleModel(members)
         shares = forest_beside(members, out, settings, config, store, parts) if settings.forest else None
         model = model if shares is None else shares.around(model)
-        weights = {} if shares is None else {name: share.weight for name, share in shares.shares.items()}
+        weights = {} if shares is None else {name: share.weights for name, share in shares.shares.items()}
         return assess(model, store, parts, settings.specs, seed=settings.seed), weights
 
 

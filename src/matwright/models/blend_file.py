@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from matwright.models.forest import Forest
 from matwright.serialization import atomic_write_bytes
 
 FOREST_FILE = "forest.safetensors"
-FORMAT, HEADER = "matwright-forest-1", "forest"
+FORMAT, OLDER_FORMAT, HEADER = "matwright-forest-2", "matwright-forest-1", "forest"
 FIELDS = ("feature", "number", "usual")
+BOOSTED = "boosted-"
 
 
 def save_shares(folder: Path, shares: Shares) -> None:
@@ -27,9 +29,12 @@ def save_shares(folder: Path, shares: Shares) -> None:
 
     tensors: dict[str, NDArray[Any]] = {}
     for name, share in shares.shares.items():
-        tensors |= {f"{field}/{name}": getattr(share.forest, field) for field in FIELDS}
-    weights = {name: share.weight for name, share in shares.shares.items()}
-    header = json.dumps({"format": FORMAT, "repeats": shares.layout.repeats, "weights": weights})
+        for kind, forest in (("", share.forest), (BOOSTED, share.boosted)):
+            if forest is not None:
+                tensors |= {f"{kind}{field}/{name}": getattr(forest, field) for field in FIELDS}
+    weights = {name: share.weights for name, share in shares.shares.items()}
+    layout = {"repeats": shares.layout.repeats, "geometry": shares.layout.geometry}
+    header = json.dumps({"format": FORMAT, **layout, "weights": weights})
     contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
     atomic_write_bytes(folder / FOREST_FILE, save(contiguous, metadata={HEADER: header}))
 
@@ -46,16 +51,27 @@ def load_shares(folder: Path, schema: ConditionSchema | None) -> Shares:
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-            if header.get("format") != FORMAT:
+            if header.get("format") not in (FORMAT, OLDER_FORMAT):
                 raise InputError(f"{path} is not a forest that this version of matwright reads: train the model again")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        if header["format"] == OLDER_FORMAT:  # the mean of randomised trees alone, which saw no geometry
+            header |= {
+                "geometry": False,
+                "weights": {name: [weight, 0.0] for name, weight in header["weights"].items()},
+            }
         shares = {
             name: Share(
-                forest=Forest(**{field: arrays[f"{field}/{name}"] for field in FIELDS}),
-                weight=float(weight),
+                forest=_forest(arrays, "", name),
+                boosted=None if header["format"] == OLDER_FORMAT else _forest(arrays, BOOSTED, name),
+                weights=tuple(float(weight) for weight in weights),
             )
-            for name, weight in header["weights"].items()
+            for name, weights in header["weights"].items()
         }
-        return Shares(layout=FlatLayout(schema=schema, repeats=int(header["repeats"])), shares=shares)
+        layout = FlatLayout(schema=schema, repeats=int(header["repeats"]), geometry=bool(header["geometry"]))
+        return Shares(layout=layout, shares=shares)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _forest(arrays: Mapping[str, NDArray[Any]], kind: str, name: str) -> Forest:
+    return Forest(**{field: arrays[f"{kind}{field}/{name}"] for field in FIELDS})

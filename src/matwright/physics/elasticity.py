@@ -14,7 +14,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from matwright.errors import InputError
+from matwright.errors import CalculationError, InputError
 
 Array = NDArray[np.float64]
 
@@ -49,6 +49,7 @@ MANDEL_WEIGHTS: Array = np.outer(weights := np.array([1.0, 1.0, 1.0, 2**0.5, 2**
 """(6, 6) by which a Voigt stiffness is multiplied to be in Mandel notation."""
 
 _TRACE = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
+_MOST_SCALINGS, _MODULI_TOLERANCE = 200, 1e-10
 
 
 def to_mandel(voigt: Array) -> Array:
@@ -92,6 +93,32 @@ def rotated(voigt: Array, operation: Array) -> Array:
     """The stiffness (..., 6, 6), Voigt, of a crystal turned by the orthogonal operation (3, 3): x → operation @ x."""
     turn = mandel_rotation(operation)
     return from_mandel(turn @ to_mandel(voigt) @ turn.swapaxes(-1, -2))
+
+
+def with_moduli(voigt: Array, bulk: Array, shear: Array) -> Array:
+    """Stiffnesses (n, 6, 6), Voigt, as like the given ones as Hill's bulk and shear moduli (n,) in GPa allow.
+
+    C → A C A with A = α P + β D, P and D the projectors on the change of volume and of shape (Mandel notation). A
+    commutes with every rotation, so that the tensor keeps its symmetry, and it stays positive definite.
+
+    Raises:
+        CalculationError: a tensor is not positive definite, or a modulus is not positive.
+    """
+    volume = np.outer(_TRACE, _TRACE) / 3
+    shape, mandel = np.eye(6) - volume, to_mandel(voigt)
+    factors = np.ones((len(voigt), 2))
+    wanted = np.stack([bulk, shear], axis=1)
+    if not (wanted > 0).all() or not (np.linalg.eigvalsh(mandel) > 0).all():
+        raise CalculationError("moduli can be given to positive definite tensors, and they must be above 0")
+    for _ in range(_MOST_SCALINGS):
+        scaling = factors[:, :1, None] * volume + factors[:, 1:, None] * shape
+        scaled = from_mandel(scaling @ mandel @ scaling)
+        found = moduli(scaled)
+        missing = wanted / np.stack([found.bulk, found.shear], axis=1)
+        if np.abs(missing - 1).max(initial=0.0) < _MODULI_TOLERANCE:
+            return scaled
+        factors *= np.sqrt(missing)
+    raise CalculationError("no tensor with these moduli was found")
 
 
 def symmetrised(voigt: Array, operations: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,22 @@ from matwright.graphs.ragged import Labels
 from matwright.graphs.settings import GraphSettings
 from matwright.materials.composition import Composition
 from matwright.materials.conditions import ConditionColumn, ConditionSchema, ProcessStep, StepVocabulary
+from matwright.materials.crystal import Crystal
 from matwright.materials.properties import PropertySpec
-from matwright.models.blend import PARTS, Share, Shares, best_weight, check_blend, learn_shares, parts_of
-from matwright.models.blend_file import FOREST_FILE, HEADER, load_shares, save_shares
+from matwright.models.blend import PARTS, Share, Shares, best_weights, check_blend, learn_shares, parts_of
+from matwright.models.blend_file import FOREST_FILE, FORMAT, HEADER, OLDER_FORMAT, load_shares, save_shares
 from matwright.models.config import GemPpmConfig, HeadConfig, HeadKind
-from matwright.models.flat import FlatLayout
-from matwright.models.forest import Forest
+from matwright.models.flat import FlatLayout, geometry
+from matwright.models.forest import ROUNDS, Forest
 from matwright.models.interface import BatchPrediction, bare_prediction
+from matwright.physics.elasticity import (
+    AVERAGE_NAMES,
+    COMPONENT_NAMES,
+    ELASTIC_UNITS,
+    components,
+    from_components,
+    moduli,
+)
 
 STRENGTH = PropertySpec(name="strength", unit="MPa", lower=0.0)
 STEPS = (
@@ -95,6 +105,38 @@ def test_arrays_say_the_same_as_the_library() -> None:
     )
 
 
+def test_boosted_arrays_say_the_same_as_the_library() -> None:
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    features, values = table(2)
+    features = np.nan_to_num(features)
+    theirs = GradientBoostingRegressor(
+        loss="huber", n_estimators=ROUNDS, learning_rate=0.05, max_depth=6, min_samples_leaf=3, max_features=0.2,
+        subsample=0.7, random_state=7,
+    )  # fmt: skip
+    expected = theirs.fit(features, values).predict(features)
+    assert_allclose(Forest.boost(features, values, seed=7).predict(features), expected, atol=1e-3)
+    assert np.abs(expected - values).mean() < 0.3 * np.abs(values - values.mean()).mean()
+
+
+def test_geometry_tells_dense_from_open() -> None:
+    cells = [
+        Crystal(lattice=np.eye(3) * a, frac_coords=np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), numbers=np.array(elements))
+        for a, elements in ((4.12, (55, 17)), (3.0, (28, 13)))
+    ]
+    found = geometry(collate([build_graph(cell, GraphSettings()) for cell in cells]))
+    nearest = np.sqrt(0.75) * np.array([4.12, 3.0])
+    assert_allclose(found[:, 3], nearest, rtol=1e-5)  # mean, over equal atoms
+    assert_allclose(found[:, 4], 0.0, atol=1e-3)
+    assert_allclose(found[:, 0], np.array([132.905 + 35.45, 58.693 + 26.982]) / np.array([4.12, 3.0]) ** 3, rtol=1e-3)
+    assert_array_equal(found[:, 2], [2, 2])
+    assert found[1, 11] == pytest.approx(float(found[0, 11]))  # neighbours, each by its weight
+    assert found[0, 11] > 0
+    assert_allclose(found[:, 12], 0.0, atol=1e-5)
+    alone = geometry(collate([build_graph(Composition.from_formula("Fe0.9C0.1"), GraphSettings())]))
+    assert bool(alone[0, 3:11].isnan().all())
+
+
 def test_the_table_of_a_batch_holds_conditions_and_steps() -> None:
     layout = FlatLayout.of(SCHEMA, Alloys(), np.arange(3))
     assert layout.repeats == 2
@@ -111,13 +153,14 @@ def test_the_table_of_a_batch_holds_conditions_and_steps() -> None:
     assert narrow.shape[1] == rows.shape[1] - 2 * 5
 
 
-def test_the_weight_is_that_of_the_better_one() -> None:
+def test_the_weights_are_those_of_the_better_ones() -> None:
     truth = np.linspace(0, 1, 50)
-    noise = np.random.default_rng(0).normal(size=50)
-    assert best_weight(truth, truth, noise) == 0.0
-    assert best_weight(truth, noise, truth) == 1.0
-    assert best_weight(truth, truth + 1, truth - 1) == pytest.approx(0.5)
-    assert best_weight(truth[:0], noise[:0], noise[:0]) == 0.5
+    noise, other = np.random.default_rng(0).normal(size=(2, 50))
+    assert best_weights(truth, truth, np.stack([noise, other])) == (0.0, 0.0)
+    assert best_weights(truth, noise, np.stack([truth, other])) == (1.0, 0.0)
+    assert best_weights(truth, noise, np.stack([other, truth])) == (0.0, 1.0)
+    assert best_weights(truth, truth + 2, np.stack([truth - 1, other + 9])) == pytest.approx((0.65, 0.0), abs=0.06)
+    assert best_weights(truth[:0], noise[:0], np.stack([noise, other])[:, :0]) == (0.25, 0.25)
 
 
 @given(groups=st.lists(st.integers(0, 30), min_size=1, max_size=80), seed=st.integers(0, 100))
@@ -145,7 +188,7 @@ class Network:
 def shares_of_alloys(weight: float) -> Shares:
     layout = FlatLayout.of(SCHEMA, Alloys(), np.arange(3))
     forest = Forest.learn(layout.rows(Alloys(), np.arange(3)), np.array([50.0, 70.0, 90.0]), seed=0)
-    return Shares(layout=layout, shares={"strength": Share(forest=forest, weight=weight)})
+    return Shares(layout=layout, shares={"strength": Share(forest=forest, boosted=None, weights=(weight, 0.0))})
 
 
 def test_a_blend_lies_between_and_knows_less_where_the_two_disagree() -> None:
@@ -157,7 +200,10 @@ def test_a_blend_lies_between_and_knows_less_where_the_two_disagree() -> None:
 
 
 def test_shares_come_back_from_disk(tmp_path: Path) -> None:
-    shares = shares_of_alloys(0.4)
+    plain = shares_of_alloys(0.4)
+    forest = plain.shares["strength"].forest
+    with_boosted = Share(forest=forest, boosted=forest, weights=(0.1, 0.2, 0.3))
+    shares = replace(plain, shares={"strength": with_boosted})
     save_shares(tmp_path, shares)
     loaded = load_shares(tmp_path, SCHEMA)
     assert loaded.layout == shares.layout
@@ -165,13 +211,40 @@ def test_shares_come_back_from_disk(tmp_path: Path) -> None:
     assert_array_equal(first.mean, second.mean)
 
 
+def test_a_forest_of_the_older_format_is_read(tmp_path: Path) -> None:
+    shares = shares_of_alloys(0.4)
+    forest = shares.shares["strength"].forest
+    arrays = {f"{field}/strength": np.asarray(getattr(forest, field)) for field in ("feature", "number", "usual")}
+    header = {"format": OLDER_FORMAT, "repeats": 2, "weights": {"strength": 0.4}}
+    (tmp_path / FOREST_FILE).write_bytes(save(arrays, metadata={HEADER: json.dumps(header)}))
+    loaded = load_shares(tmp_path, SCHEMA)
+    first, second = (one.around(Network()).predict(alloys()).properties["strength"] for one in (shares, loaded))
+    assert_array_equal(first.mean, second.mean)
+
+
+def test_a_median_is_exactly_zero_where_most_records_are() -> None:
+    random = np.random.default_rng(5)
+    features = random.normal(size=(300, 3)).astype(np.float32)
+    values = np.where(random.random(300) < 0.7, 0.0, random.exponential(size=300))  # a gap that nothing tells
+    specs, network = (PropertySpec(name="gap", unit="eV"),), np.full((300, 1), 0.5)
+    shares = learn_shares(
+        FlatLayout(schema=None, repeats=0), features, values[:, None], network, np.arange(300) % 2, specs, seed=0
+    ).shares["gap"]
+    assert shares.weights[1] > 0.5
+    parts, weights = shares.said(network[:100, 0], random.normal(size=(100, 3)).astype(np.float32))
+    assert weights.sum() == pytest.approx(1.0)
+    assert (parts[2] == 0.0).mean() > 0.7
+    assert (parts[1] == 0.0).mean() < 0.3
+
+
 def test_broken_trees_are_refused(tmp_path: Path) -> None:
     save_shares(tmp_path, shares_of_alloys(0.4))
     path = tmp_path / FOREST_FILE
     arrays = load(path.read_bytes())
-    header = {"format": "matwright-forest-1", "repeats": 2, "weights": {"strength": 0.4}}
-    for feature in (arrays["feature/strength"] * 0, arrays["feature/strength"] + np.int16(2000)):  # no end; no column
-        path.write_bytes(save({**arrays, "feature/strength": feature}, metadata={HEADER: json.dumps(header)}))
+    header = {"format": FORMAT, "repeats": 2, "geometry": False, "weights": {"strength": [0.4, 0.0, 0.1]}}
+    name = "feature/strength"
+    for feature in (arrays[name] * 0, arrays[name] + np.int16(2000)):  # no end; no column
+        path.write_bytes(save({**arrays, name: feature}, metadata={HEADER: json.dumps(header)}))
         with pytest.raises(InputError, match=r"whole|fit together"):
             load_shares(tmp_path, SCHEMA)
     path.write_bytes(b"nothing")
@@ -184,7 +257,7 @@ def test_the_forest_rules_where_the_network_knows_nothing() -> None:
     truth = np.stack([values, np.full(300, np.nan)], axis=1)
     specs = (PropertySpec(name="step", unit="1"), PropertySpec(name="unknown", unit="1"))
     shares = learn_shares(
-        FlatLayout(schema=None, repeats=0), features, truth, np.zeros((300, 2)), np.arange(300) % PARTS, specs, seed=0
+        FlatLayout(schema=None, repeats=0), features, truth, np.zeros((300, 2)), np.arange(300) % 3, specs, seed=0
     ).shares
     assert set(shares) == {"step"}
     assert shares["step"].weight > 0.8
@@ -198,3 +271,54 @@ def test_a_law_is_not_blended() -> None:
     extensive = PropertySpec(name="strength", unit="eV", intensive=False)
     with pytest.raises(InputError, match="grows with the cell"):
         check_blend(GemPpmConfig(heads=(HeadConfig(name="strength"),)), (extensive,))
+
+
+class Tensors:
+    """Says the tensor of one elastic solid for everything, and its moduli."""
+
+    specs = tuple(PropertySpec(name=name, unit=unit) for name, unit in ELASTIC_UNITS.items())
+
+    def predict(self, batch: GraphBatch) -> BatchPrediction:
+        stiffness = np.diag([200.0, 200.0, 150.0, 40.0, 40.0, 60.0])
+        stiffness[:3, :3] += 60.0 * (1 - np.eye(3))
+        found = moduli(stiffness[None])
+        values = dict(zip(COMPONENT_NAMES, components(stiffness), strict=True))
+        values |= {name: float(getattr(found, field)[0]) for name, field in zip(AVERAGE_NAMES, FIELDS, strict=True)}
+        n = len(batch)
+        return BatchPrediction(
+            properties={
+                spec.name: bare_prediction(spec, np.full(n, values[spec.name]), np.ones(n)) for spec in self.specs
+            },
+            embedding=np.zeros((n, 2), np.float32),
+        )
+
+
+FIELDS = ("bulk", "shear", "young", "poisson", "anisotropy", "bulk_voigt", "shear_voigt")
+
+
+def test_a_tensor_follows_its_blended_moduli() -> None:
+    layout = FlatLayout.of(SCHEMA, Alloys(), np.arange(3))
+    rows = layout.rows(Alloys(), np.arange(3))
+    forests = {
+        name: Forest.learn(rows, np.array(values), seed=0)
+        for name, values in (("bulk_modulus", [50.0, 120.0, 300.0]), ("shear_modulus", [30.0, 60.0, 150.0]))
+    }
+    shares = {name: Share(forest=forest, boosted=forest, weights=(0.2, 0.1, 0.2)) for name, forest in forests.items()}
+    found = Shares(layout=layout, shares=shares).around(Tensors()).predict(alloys()).properties
+    stiffness = from_components(np.stack([found[name].mean for name in COMPONENT_NAMES], axis=1))
+    of_tensor = moduli(stiffness)
+    assert (of_tensor.least_eigenvalue > 0).all()
+    for name, field in zip(AVERAGE_NAMES, FIELDS, strict=True):
+        assert_allclose(found[name].mean, getattr(of_tensor, field), rtol=1e-8)
+    plain = Tensors().predict(alloys()).properties["bulk_modulus"].mean
+    assert_allclose(found["bulk_modulus"].mean, 0.5 * plain + 0.5 * np.array([50.0, 120.0, 300.0]), rtol=1e-6)
+    assert_allclose(stiffness[:, 0, 3:], 0.0, atol=1e-12)  # the symmetry stays
+    assert found["elastic_c11"].epistemic[2] > 50
+
+
+def test_the_trees_of_a_tensor_speak_of_its_moduli_alone() -> None:
+    features, values = table(4, rows=60)
+    truth = np.tile(values[:, None] + 100, (1, len(Tensors.specs)))
+    layout = FlatLayout(schema=None, repeats=0)
+    shares = learn_shares(layout, features, truth, truth, np.arange(60) % 2, Tensors.specs, seed=0).shares
+    assert set(shares) == {"bulk_modulus", "shear_modulus"}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from matwright.errors import InputError
+from matwright.errors import CalculationError, InputError
 from matwright.materials.crystal import Crystal
 from matwright.materials.symmetry import point_rotations
 from matwright.physics.elasticity import (
@@ -24,6 +24,7 @@ from matwright.physics.elasticity import (
     symmetrised,
     symmetry_violation,
     to_mandel,
+    with_moduli,
 )
 
 Array = NDArray[np.float64]
@@ -142,3 +143,25 @@ def test_wrong_input() -> None:
         check_elastic(COMPONENT_NAMES[:-1])
     with pytest.raises(InputError, match="band_gap does not follow"):
         check_elastic(("bulk_modulus", "band_gap"))
+
+
+@BUDGET
+@given(seed=SEEDS)
+def test_a_tensor_given_moduli_keeps_its_symmetry_and_has_them(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    tensor, turn = definite(seed), orthogonal(seed + 1)
+    bulk, shear = random.uniform(5, 400, size=(2, 1))
+    scaled = with_moduli(tensor[None], bulk, shear)
+    found = moduli(scaled)
+    np.testing.assert_allclose(found.bulk, bulk, rtol=1e-9)
+    np.testing.assert_allclose(found.shear, shear, rtol=1e-9)
+    assert found.is_stable.all()
+    np.testing.assert_allclose(with_moduli(rotated(tensor, turn)[None], bulk, shear), rotated(scaled, turn), rtol=1e-7)
+    own = moduli(tensor[None])
+    np.testing.assert_allclose(with_moduli(tensor[None], own.bulk, own.shear)[0], tensor, rtol=1e-9, atol=1e-9)
+
+
+def test_moduli_that_no_stable_crystal_has_are_refused() -> None:
+    for stiffness, bulk in ((SILICON, -1.0), (-SILICON, 98.0)):
+        with pytest.raises(CalculationError, match="positive definite"):
+            with_moduli(stiffness[None], np.array([bulk]), np.array([60.0]))
