@@ -64,7 +64,9 @@ class Acquisition(Enum):
     GREEDY = "greedy"
     UCB = "ucb"
     EXPECTED_IMPROVEMENT = "ei"
+    PROBABILITY = "probability"
     THOMPSON = "thompson"
+    RANDOM = "random"
 
 
 @final
@@ -73,8 +75,9 @@ class AcquisitionSettings:
     """How a batch is chosen.
 
     Attributes:
-        kind: greedy (mean), ucb (mean + beta·std), ei (expected improvement over the best so far) or thompson (each
-            place of the batch goes to the best of one draw).
+        kind: greedy (mean), ucb (mean + beta·std), ei (expected improvement over the best so far), probability (of an
+            improvement), thompson (each place of the batch goes to the best of one draw) or random (what the others
+            have to beat).
         beta: weight of the standard deviation in ucb.
         diversity: 0 for the best scores; above, every candidate chosen lowers the scores near it by up to this share.
     """
@@ -107,13 +110,24 @@ def expected_improvement(belief: Belief, best: float, _settings: AcquisitionSett
     return np.where(belief.std > 0, np.maximum(gain * ndtr(z) + std * density, 0.0), np.maximum(gain, 0.0))
 
 
+def probability_of_improvement(belief: Belief, best: float, _settings: AcquisitionSettings) -> Array:
+    """(n,) P(y ≥ best) = Φ((μ − best)/σ) (Kushner 1964); 0 or 1 where σ is 0."""
+    gain = belief.mean - best
+    std = np.maximum(belief.std, 1e-300)
+    return np.where(belief.std > 0, ndtr(np.clip(gain / std, -1e3, 1e3)), (gain >= 0).astype(float))
+
+
 _SCORES: Mapping[Acquisition, Callable[[Belief, float, AcquisitionSettings], Array]] = MappingProxyType(
     {
         Acquisition.GREEDY: greedy,
         Acquisition.UCB: upper_confidence_bound,
         Acquisition.EXPECTED_IMPROVEMENT: expected_improvement,
+        Acquisition.PROBABILITY: probability_of_improvement,
     }
 )
+
+
+_GAINS = (Acquisition.EXPECTED_IMPROVEMENT, Acquisition.PROBABILITY)
 
 
 def choose(
@@ -130,19 +144,24 @@ def choose(
     """
     size = min(n, len(belief.mean))
     order = rng.permutation(len(belief.mean))  # equal scores are taken in a random order, not by their place in a table
+    if settings.kind is Acquisition.RANDOM:
+        return order[:size]
     if settings.kind is Acquisition.THOMPSON:
         return _thompson(belief, size, order, rng)
-    scores = _weighted(_SCORES[settings.kind](belief, best, settings), belief)
+    scores = _weighted(_SCORES[settings.kind](belief, best, settings), belief, gains=settings.kind in _GAINS)
     if settings.diversity == 0 or belief.place is None:
         return order[np.argsort(-scores[order], kind="stable")][:size]
     return _diverse(scores, belief.place, size, settings.diversity, order)
 
 
-def _weighted(scores: Array, belief: Belief) -> Array:
-    """Scores above the worst, times the chance that the constraints hold, a CPU second."""
+def _weighted(scores: Array, belief: Belief, *, gains: bool = False) -> Array:
+    """Scores above the worst, times the chance that the constraints hold, a CPU second.
+
+    A score that is a gain already (expected improvement, a probability) counts from 0.
+    """
     if belief.feasible is None and belief.cost is None:
         return scores
-    gain = scores - scores.min()
+    gain = scores if gains else scores - scores.min()
     weight = np.ones_like(gain) if belief.feasible is None else belief.feasible
     weighted: Array = gain * weight if belief.cost is None else gain * weight / belief.cost
     return weighted

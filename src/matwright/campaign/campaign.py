@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -92,12 +92,15 @@ class Campaign:
         """Where the campaign stands, whoever works on it."""
         return CampaignStatus(candidates=self._store.n_candidates(self.id), left=self._queue.left())
 
-    def run(self, engine: Engine, *, progress: Progress | None = None) -> CampaignStatus:
+    def run(
+        self, engine: Engine, *, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> CampaignStatus:
         """Evaluate until every candidate has a record or waits for somebody outside; also what a killed run left.
 
         Args:
             engine: open already.
             progress: listens.
+            stop: asked before more work is begun; once it says so, what runs is recorded and nothing else begun.
 
         Raises:
             InputError: the evaluator is misused.
@@ -110,10 +113,10 @@ class Campaign:
         listener.start(f"evaluating with {self.evaluator.name}", self.status().left.computing)
         with Leases(self._queue, self._lease):
             while True:
-                for outcomes in engine.run(self.evaluator, self._queue.claim):
+                for outcomes in engine.run(self.evaluator, lambda n: [] if stop() else self._queue.claim(n)):
                     listener.advance(self._settle(outcomes))
                 left = self._queue.left()
-                if left.computing == 0:
+                if left.computing == 0 or stop():
                     break
                 if left.ready == 0:
                     time.sleep(min(_LONGEST_WAIT, max(0.05, left.next_in or 0.0)))

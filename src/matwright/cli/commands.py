@@ -127,6 +127,21 @@ COMMANDS = (
         resumes=True,
     ),
     Command(
+        name="campaign",
+        summary="Search for days, losing nothing: propose, filter, evaluate, record, retrain; from one TOML file.",
+        example="matwright campaign run campaign.toml",
+    ),
+    Command(
+        name="show",
+        summary="Print what a campaign's store knows of a candidate: each rung with numbers, code and settings.",
+        example="matwright show NaCl --store campaign.db",
+    ),
+    Command(
+        name="reproduce",
+        summary="Compute a recorded number again from its store, and say whether it comes out equal.",
+        example="matwright reproduce NaCl stability --store campaign.db",
+    ),
+    Command(
         name="store",
         summary="Say what is in a campaign's store, or write its records for others to read.",
         example="matwright store export campaign.db --format csv --out records.csv",

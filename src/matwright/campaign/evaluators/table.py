@@ -84,9 +84,24 @@ class ValueTable:
         for address, values in self.rows.items():
             cells = self.described.get(address, {})
             numbers = [
-                "" if number is None else repr(number) for name in self.units for number in _numbers(values.get(name))
+                "" if number is None else repr(float(number))
+                for name in self.units
+                for number in _numbers(values.get(name))
             ]
             yield [address, *(cells.get(name, "") for name in extra), *numbers]
+
+
+def parse_heading(text: str) -> tuple[str, str]:
+    """Name and unit of a heading "name [unit]".
+
+    Raises:
+        InputError: it is of another form, or there is no such unit.
+    """
+    found = _HEADING.match(text.strip())
+    if found is None:
+        raise InputError(f"a quantity is written 'name [unit]', found {text!r}")
+    parse_unit(found["unit"])
+    return found["name"], found["unit"]
 
 
 def _numbers(quantity: Quantity | None) -> tuple[float | None, float | None]:

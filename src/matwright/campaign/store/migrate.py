@@ -10,7 +10,7 @@ from matwright.campaign.store.database import Database
 from matwright.campaign.store.schema import metadata
 from matwright.errors import InputError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest version in `migrations/versions`."""
 
 VERSION_TABLE = "matwright_schema"

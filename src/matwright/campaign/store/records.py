@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from matwright.campaign.evaluator import Fidelity, Quantity
 from matwright.campaign.store.address import structure_from_text
 from matwright.campaign.store.database import Database
-from matwright.campaign.store.schema import blobs, candidates, evaluators, quantities, records, structures
+from matwright.campaign.store.schema import blobs, candidates, evaluators, origins, quantities, records, structures
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
 from matwright.materials.properties import nearest_hint
@@ -55,6 +55,7 @@ class Record:
         structure: address of the structure that was evaluated.
         formula: its reduced formula; n_sites: its number of sites.
         crystal: the structure that the values belong to: relaxed where the evaluator relaxed it.
+        result: its address; that of `structure` where the evaluator left it alone.
         evaluator: what gave the values.
         values: quantity by name; empty for a failure.
         failure: why there are none.
@@ -69,6 +70,7 @@ class Record:
     formula: str
     n_sites: int
     crystal: Crystal
+    result: str
     evaluator: EvaluatorFacts
     values: Mapping[str, Quantity]
     failure: Failure | None
@@ -123,6 +125,13 @@ class Records:
         with self._database.read() as connection:
             return _load(connection, query, _evaluators(connection))
 
+    def origin(self, key: str) -> Mapping[str, Any]:
+        """What recorded the record at an address: command, versions, commit, machine, time; empty for no record."""
+        query = select(origins.c.data).join(records, records.c.origin_id == origins.c.id).where(records.c.key == key)
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return {} if found is None else dict(json.loads(found))
+
     def top(self, quantity: str, n: int = 100, *, evaluator: int | None = None, largest: bool = True) -> list[Record]:
         """The n records with the largest (or smallest) value of a quantity, best first.
 
@@ -150,14 +159,21 @@ class Records:
         sign = -1.0 if largest else 1.0
         return sorted(found, key=lambda record: (sign * record.values[quantity].value, record.key))
 
-    def iterate(self, *, campaign: int | None = None) -> Iterator[Record]:
-        """Every record, oldest first, in constant memory; those of one campaign's candidates where an id is given."""
+    def iterate(self, *, campaign: int | None = None, evaluator: int | None = None) -> Iterator[Record]:
+        """Every record, oldest first, in constant memory.
+
+        Args:
+            campaign: id of the campaign whose candidates' records are wanted, None for all.
+            evaluator: id of the evaluator whose records are wanted, None for all.
+        """
         last = 0
         while True:
             query = _select().where(records.c.id > last).order_by(records.c.id).limit(_PAGE)
             if campaign is not None:
                 inside = select(candidates.c.structure_id).where(candidates.c.campaign_id == campaign)
                 query = query.where(records.c.structure_id.in_(inside))
+            if evaluator is not None:
+                query = query.where(records.c.evaluator_id == evaluator)
             with self._database.read() as connection:
                 rows = connection.execute(query).all()
                 page = _assemble(connection, rows, _evaluators(connection))
@@ -204,6 +220,7 @@ def _select() -> Select[Any]:
             structures.c.formula,
             structures.c.n_sites,
             func.coalesce(result.c.data, structures.c.data).label("data"),
+            func.coalesce(result.c.hash, structures.c.hash).label("result"),
         )
         .join(structures, structures.c.id == records.c.structure_id)
         .outerjoin(result, result.c.id == records.c.result_id)
@@ -230,6 +247,7 @@ def _assemble(connection: Connection, rows: Sequence[Row[Any]], known: Mapping[i
             formula=row.formula,
             n_sites=row.n_sites,
             crystal=structure_from_text(row.data),
+            result=row.result,
             evaluator=known[row.evaluator_id],
             values=values[row.id],
             failure=None

@@ -123,4 +123,15 @@ work = Table(  # what is wanted and not yet recorded; a row goes when its record
     Index("ix_work_owner", "owner"),
 )
 
-APPEND_ONLY = (records, quantities, blobs)
+events = Table(  # append-only: what happened to a campaign, in its order
+    "events",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("campaign_id", ID, ForeignKey("campaigns.id"), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("data", Text, nullable=False),  # JSON
+    Column("created", Double, nullable=False),  # seconds since 1970
+    Index("ix_events_campaign", "campaign_id", "id"),
+)
+
+APPEND_ONLY = (records, quantities, blobs, events)

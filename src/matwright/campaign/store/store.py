@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, final
+from typing import Any, Self, final
 
 from sqlalchemy import func, select
 
 from matwright.campaign.evaluator import Evaluator
-from matwright.campaign.store.address import structure_from_text
+from matwright.campaign.store.address import structure_from_text, structure_hash
 from matwright.campaign.store.blobs import BlobFolder
 from matwright.campaign.store.database import Database
+from matwright.campaign.store.journal import Event, Member, add_event, read_events, read_members
 from matwright.campaign.store.migrate import bring_up_to_date
 from matwright.campaign.store.owner import Owner
 from matwright.campaign.store.records import Records
@@ -118,6 +120,37 @@ class Store:
             raise InputError(f"the store has no campaign {name!r}; it has {', '.join(self.campaign_names()) or 'none'}")
         return int(found)
 
+    def campaign_settings(self, name: str) -> dict[str, Any] | None:
+        """The settings that a campaign was begun with, None where there is none of that name."""
+        with self._database.read() as connection:
+            query = select(campaigns.c.settings).where(campaigns.c.name == name)
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else dict(json.loads(found))
+
+    def note(self, campaign: int, kind: str, data: Mapping[str, object] | None = None) -> None:
+        """Write down what happens to a campaign: the kind in a word, and whatever belongs to it."""
+        with self._database.write() as connection:
+            add_event(connection, campaign, kind, {} if data is None else data)
+
+    def events(self, campaign: int) -> list[Event]:
+        """What happened to a campaign, oldest first."""
+        with self._database.read() as connection:
+            return read_events(connection, campaign)
+
+    def members(self, campaign: int) -> list[Member]:
+        """The candidates of a campaign with round and provenance, in the order in which they were proposed."""
+        with self._database.read() as connection:
+            return read_members(connection, campaign)
+
+    def structures(self, *, prefix: str = "", formula: str = "") -> dict[str, Crystal]:
+        """The structures whose address begins with `prefix`, or that have this reduced formula, by address."""
+        query = select(structures.c.hash, structures.c.data).order_by(structures.c.id)
+        query = query.where(structures.c.hash.startswith(prefix, autoescape=True))
+        if formula:
+            query = query.where(structures.c.formula == formula)
+        with self._database.read() as connection:
+            return {digest: structure_from_text(data) for digest, data in connection.execute(query).all()}
+
     def open_work(self) -> int:
         """How many evaluations are wanted and not recorded."""
         with self._database.read() as connection:
@@ -135,35 +168,48 @@ class Store:
         *,
         queue: WorkQueue | None = None,
         round_number: int = 0,
-        provenance: Mapping[str, object] | None = None,
+        provenance: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
+        event: tuple[str, Mapping[str, object]] | None = None,
     ) -> int:
         """Make crystals candidates of a campaign, and want their evaluation; how many are new to the campaign.
+
+        Up to a thousand crystals become candidates all or not at all.
 
         Args:
             campaign: its id.
             crystals: in the order in which they are to be evaluated; repeats count once.
             queue: where their evaluation is wanted, None for nowhere yet.
             round_number: of the campaign.
-            provenance: who proposed them.
+            provenance: who proposed them: one for all, or one each.
+            event: (kind, data) that is noted in the campaign's journal together with the last of them.
         """
-        said = plain_json({} if provenance is None else provenance)
+        each = [provenance or {}] * len(crystals) if isinstance(provenance, Mapping | None) else provenance
+        said = {structure_hash(crystal): plain_json(one) for crystal, one in zip(crystals, each, strict=True)}
         new = 0
-        for start in range(0, len(crystals), _CHUNK):
+        for start in range(0, max(len(crystals), 1), _CHUNK):
             with self._database.write() as connection:
-                ids = list(add_structures(self._database, connection, crystals[start : start + _CHUNK]).values())
+                places = add_structures(self._database, connection, crystals[start : start + _CHUNK])
+                ids = list(places.values())
                 inside = select(candidates.c.structure_id).where(
                     candidates.c.campaign_id == campaign, candidates.c.structure_id.in_(ids)
                 )
                 known = set(connection.execute(inside).scalars())
                 rows = [
-                    {"campaign_id": campaign, "structure_id": number, "round": round_number, "provenance": said}
-                    for number in ids
+                    {
+                        "campaign_id": campaign,
+                        "structure_id": number,
+                        "round": round_number,
+                        "provenance": said[address],
+                    }
+                    for address, number in places.items()
                     if number not in known
                 ]
                 if rows:
                     connection.execute(self._database.insert_new(candidates), rows)
                 if queue is not None:
                     queue.request(connection, ids)
+                if event is not None and start + _CHUNK >= len(crystals):
+                    add_event(connection, campaign, *event)
                 new += len(rows)
         return new
 

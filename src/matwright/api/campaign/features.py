@@ -1,0 +1,82 @@
+"""What the surrogate of a campaign sees of a crystal: descriptors, a model's predictions, its place in the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matwright.api.campaign.settings import SurrogateSettings
+from matwright.errors import MatwrightError
+from matwright.explain.descriptors import describe
+from matwright.materials.crystal import Crystal
+
+if TYPE_CHECKING:
+    from matwright.api.predict import Predictor
+
+Array = NDArray[np.float64]
+_CHUNK = 256
+
+
+@final
+class Features:
+    """Rows of features by structure, computed once a process; NaN where a feature cannot be found."""
+
+    def __init__(self, settings: SurrogateSettings) -> None:
+        self._settings = settings
+        self._rows: dict[str, Array] = {}
+        self._predictor: Predictor | None = None
+
+    def of(self, crystals: Mapping[str, Crystal]) -> Array:
+        """(n, width) of the crystals by address, in their order."""
+        fresh = {address: crystal for address, crystal in crystals.items() if address not in self._rows}
+        addresses = list(fresh)
+        for start in range(0, len(addresses), _CHUNK):
+            chunk = addresses[start : start + _CHUNK]
+            table = self._computed([fresh[address] for address in chunk])
+            self._rows |= dict(zip(chunk, table, strict=True))
+        return np.stack([self._rows[address] for address in crystals])
+
+    def _computed(self, crystals: Sequence[Crystal]) -> Array:
+        parts = []
+        if "descriptors" in self._settings.features:
+            parts.append(np.stack([describe(crystal) for crystal in crystals]))
+        if {"predictions", "embedding"} & set(self._settings.features):
+            parts.append(self._seen(crystals))
+        return np.concatenate(parts, axis=1)
+
+    def _seen(self, crystals: Sequence[Crystal]) -> Array:
+        """All at once; where that fails one by one, so that the guilty crystal alone is not known."""
+        try:
+            return self._by_model(crystals)
+        except MatwrightError:
+            if len(crystals) == 1:
+                return np.full((1, self._width()), np.nan)
+            return np.concatenate([self._seen([crystal]) for crystal in crystals])
+
+    def _by_model(self, crystals: Sequence[Crystal]) -> Array:
+        parts: list[Array] = []
+        if "predictions" in self._settings.features:
+            found = self.predictor.predict(crystals)
+            parts += [np.column_stack([one.mean, one.std]) for one in found.values()]
+        if "embedding" in self._settings.features:
+            parts.append(self.predictor.embed(crystals).astype(np.float64))
+        return np.concatenate(parts, axis=1)
+
+    def _width(self) -> int:
+        """Features that a crystal would have which the model can treat."""
+        salt = Crystal(
+            lattice=5.64 * (1 - np.eye(3)) / 2, frac_coords=np.array([[0.0] * 3, [0.5] * 3]), numbers=np.array([11, 17])
+        )
+        return int(self._by_model([salt]).shape[1])
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model, loaded once."""
+        if self._predictor is None:
+            from matwright.api.predict import load_predictor  # heavy (torch): behind its door
+
+            self._predictor = load_predictor(self._settings.model)
+        return self._predictor

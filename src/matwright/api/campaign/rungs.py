@@ -1,0 +1,165 @@
+"""The evaluators that a campaign's file names, made ready: a ladder from cheap to dear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matwright.campaign.evaluator import Evaluator, Fidelity
+from matwright.campaign.evaluators.experiment import ExperimentEvaluator
+from matwright.campaign.evaluators.lookup import LookupEvaluator
+from matwright.campaign.evaluators.moduli import ModuliEvaluator, Route
+from matwright.campaign.evaluators.potential import PotentialEvaluator
+from matwright.campaign.evaluators.stability import StabilityEvaluator
+from matwright.campaign.evaluators.surrogate import SurrogateEvaluator
+from matwright.campaign.evaluators.table import parse_heading
+from matwright.campaign.ladder import Rung, with_gates
+from matwright.campaign.objective import Goal
+from matwright.errors import InputError
+from matwright.materials.properties import nearest_hint
+from matwright.materials.target import parse_target
+from matwright.screening.potential import check_potential, load_potential
+from matwright.screening.relax import RelaxationSettings
+
+_COMMON = ("kind", "name", "gate", "cost")
+Table = Mapping[str, Any]
+
+
+def make_ladder(tables: Sequence[Table], goal: Goal, folder: Path) -> tuple[Rung, ...]:
+    """The ladder of the tables [[evaluator]].
+
+    Args:
+        tables: from cheap to dear.
+        goal: whose demands are the gates where a table states none.
+        folder: that paths are relative to.
+
+    Raises:
+        InputError: an unknown kind or name, an impossible value, a file that cannot be read, or a quantity of the goal
+            that nothing gives.
+    """
+    rungs, gates = [], {}
+    for number, table in enumerate(tables, start=1):
+        try:
+            evaluator = make_evaluator(table, folder)
+            name = str(table.get("name", table["kind"]))
+            if "gate" in table:
+                gates[name] = tuple(parse_target(text) for text in _texts(table, "gate"))
+            rungs.append(Rung(name=name, evaluator=evaluator, cost=_cost(table)))
+        except InputError as error:
+            raise InputError(f"evaluator {number}: {error}") from error
+    return with_gates(rungs, goal, gates)
+
+
+def make_evaluator(table: Table, folder: Path) -> Evaluator:
+    """The evaluator of one table.
+
+    Raises:
+        InputError: as `make_ladder`.
+    """
+    kind = str(table.get("kind"))
+    if kind not in _KINDS:
+        hint = nearest_hint(kind, _KINDS)
+        raise InputError(f"kind is one of {', '.join(_KINDS)}, found {kind!r}{hint}")
+    known, make = _KINDS[kind]
+    for name in table:
+        if name not in (*_COMMON, *known):
+            choices = [*_COMMON, *known]
+            hint = nearest_hint(name, choices)
+            raise InputError(f"{kind} has no {name!r}{hint}; known: {', '.join(choices)}")
+    return make(table, folder)
+
+
+def _lookup(table: Table, folder: Path) -> Evaluator:
+    stated = str(table.get("fidelity", Fidelity.DFT.value))
+    words = [one.value for one in Fidelity]
+    if stated not in words:
+        raise InputError(f"fidelity is one of {', '.join(words)}, found {stated!r}{nearest_hint(stated, words)}")
+    path = folder / _text(table, "table")
+    name = _text(table, "name", "lookup")
+    return LookupEvaluator.of(path, name=name, fidelity=Fidelity(stated), cost=_cost(table) or 0.0)
+
+
+def _surrogate(table: Table, folder: Path) -> Evaluator:
+    from matwright.api.models import find_model
+
+    name = _text(table, "model", "mp-crystal")
+    place = folder / name
+    return SurrogateEvaluator.of(place if place.is_dir() else find_model(name), name=f"surrogate-{Path(name).name}")
+
+
+def _stability(table: Table, _folder: Path) -> Evaluator:
+    steps = table.get("max_steps", 300)
+    if isinstance(steps, bool) or not isinstance(steps, int):
+        raise InputError(f"max_steps must be a whole number, found {steps!r}")
+    potential, version = _potential(table)
+    fmax, smax = _float(table, "fmax", 0.05), _float(table, "smax", 0.5)
+    relaxation = RelaxationSettings(fmax=fmax, smax=smax, max_steps=steps)
+    return StabilityEvaluator(
+        relaxation=PotentialEvaluator(potential=potential, version=version, relaxation=relaxation, cost=1.0)
+    )
+
+
+def _moduli(route: Route, option: str) -> Callable[[Table, Path], Evaluator]:
+    def make(table: Table, _folder: Path) -> Evaluator:
+        potential, version = _potential(table)
+        given = {option: _float(table, option)} if option in table else {}
+        return ModuliEvaluator(route=route, potential=potential, version=version, **given)
+
+    return make
+
+
+def _experiment(table: Table, folder: Path) -> Evaluator:
+    units = dict(parse_heading(text) for text in _texts(table, "quantities"))
+    return ExperimentEvaluator(
+        path=folder / _text(table, "table"), name=_text(table, "name", "experiment"), units=units
+    )
+
+
+def _potential(table: Table) -> tuple[str, str]:
+    """Name and version of the potential; only one other than CHGNet is loaded to ask for its version."""
+    name = _text(table, "potential", "chgnet")
+    check_potential(name)
+    default = PotentialEvaluator()
+    return (name, default.version) if name == default.potential else (name, load_potential(name).version)
+
+
+_KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[Table, Path], Evaluator]]] = {
+    "lookup": (("table", "fidelity"), _lookup),
+    "surrogate": (("model",), _surrogate),
+    "stability": (("potential", "fmax", "smax", "max_steps"), _stability),
+    "equation_of_state": (("potential", "span"), _moduli(Route.EQUATION_OF_STATE, "span")),
+    "elastic": (("potential", "strain"), _moduli(Route.ELASTIC_TENSOR, "strain")),
+    "experiment": (("table", "quantities"), _experiment),
+}
+"""Kind → names that its table may have, and what makes the evaluator."""
+
+
+def _cost(table: Table) -> float | None:
+    if "cost" not in table:
+        return None
+    cost = _float(table, "cost")
+    if not cost > 0:
+        raise InputError(f"cost is in CPU seconds and above 0, found {cost}")
+    return cost
+
+
+def _text(table: Table, name: str, default: str | None = None) -> str:
+    found = table.get(name, default)
+    if not isinstance(found, str):
+        raise InputError(f"{name} must be a text, found {found!r}")
+    return found
+
+
+def _texts(table: Table, name: str) -> list[str]:
+    found = table.get(name)
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise InputError(f"{name} is a list of texts, found {found!r}")
+    return found
+
+
+def _float(table: Table, name: str, default: float | None = None) -> float:
+    found = table.get(name, default)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise InputError(f"{name} must be a number, found {found!r}")
+    return float(found)

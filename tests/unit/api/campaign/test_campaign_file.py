@@ -1,0 +1,69 @@
+"""The campaign's file: what is wrong in it is said in one sentence, with the nearest known name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from matwright.api.campaign import load_campaign, run_campaign
+from matwright.cli import main
+from matwright.errors import InputError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from campaign_toys import write_campaign
+
+WRONG = [
+    ("batch = 4", "bacth = 6", "has no 'bacth'; did you mean 'batch'"),
+    ("batch = 4", 'batch = "six"', "acquisition.batch must be a whole number, found 'six'"),
+    ("batch = 4", "batch = 5000", "acquisition.batch lies in"),
+    ('kind = "ei"', 'kind = "eii"', "acquisition.kind is one of"),
+    ("seed = 3", "sead = 3", "has no 'sead'; did you mean 'seed'"),
+    ("bulk_modulus>=60 GPa", "bulk_modulus>=60 eV", "bulk_modulus is given in GPa"),
+    ("bulk_modulus>=60 GPa", "band_gap>=1 eV", "no evaluator gives band_gap"),
+    ('kind = "lookup"', 'kind = "lockup"', "did you mean 'lookup'"),
+    ('table = "known.csv"', 'tabel = "known.csv"', "has no 'tabel'; did you mean 'table'"),
+    ('table = "known.csv"', 'table = "unknown.csv"', "cannot be read"),
+    ('until = "geometry"', 'until = "phonon"', "filter.until is one of"),
+    ("rounds = 3", "rounds = 0", "stop.rounds must be above 0"),
+    ("trees = 10", 'kind = "oak"', "surrogate.kind is one of"),
+    ('pool = "pool.csv"', 'pool = "pool.csv"\ngenerator = "random"', "either a pool"),
+    ('pool = "pool.csv"', 'pool = "no.csv"', "does not exist"),
+    ("[stop]", "[engine]\nworkers = 0\n[stop]", "engine.workers must be"),
+    ("[filter]", "[filter.densty]\nx = 1\n[filter]", "no table"),
+    ("targets = ", "targets = [", "cannot be read as TOML"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), WRONG)
+def test_a_wrong_file_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, sentence: str
+) -> None:
+    path = write_campaign(tmp_path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert main(["campaign", "run", str(path), "--quiet"]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert sentence in said[0]
+
+
+def test_actions_have_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_campaign(tmp_path)
+    assert main(["campaign", "runn", str(path)]) == 2
+    assert "did you mean 'run'" in capsys.readouterr().err
+    assert main(["campaign", "status", str(path)]) == 2
+    assert "has not been run" in capsys.readouterr().err
+
+
+def test_two_evaluators_of_one_name_are_refused(tmp_path: Path) -> None:
+    twice = '[[evaluator]]\nkind = "lookup"\ntable = "known.csv"\n' * 2
+    with pytest.raises(InputError, match="two evaluators are called 'lookup'"):
+        run_campaign(load_campaign(write_campaign(tmp_path, ladder=twice)))
+
+
+@pytest.mark.parametrize("name", ["campaign.toml", "closed-loop.toml"])
+def test_the_examples_are_read(name: str) -> None:
+    assert load_campaign(Path(__file__).parents[4] / "configs" / name).evaluators

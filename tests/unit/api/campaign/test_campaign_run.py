@@ -1,0 +1,213 @@
+"""The loop from its file: it learns, stops by its rules, pauses, and survives being killed at any moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matwright.api.campaign import load_campaign, run_campaign
+from matwright.api.campaign.ledger import ROUND, Ledger
+from matwright.api.campaign.run import pause_campaign
+from matwright.api.campaign.status import status_lines, status_of, summarise
+from matwright.campaign.evaluators.table import ValueTable
+from matwright.campaign.store.store import Store
+from matwright.errors import InputError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from campaign_toys import write_campaign, write_table
+
+pytest.importorskip("sklearn")
+TWO_RUNGS = """
+[[evaluator]]
+kind = "lookup"
+name = "hull"
+table = "hull.csv"
+gate = ["e_above_hull<=0.05 eV/atom"]
+
+[[evaluator]]
+kind = "lookup"
+name = "moduli"
+table = "known.csv"
+"""
+
+
+def story(path: Path) -> list[tuple[object, ...]]:
+    """What a campaign did, without times: rounds, and every candidate with its records in their order."""
+    with Store.open(path.with_suffix(".db")) as store:
+        ledger = Ledger.read(store, path.stem)
+        rounds = [tuple(sorted(event.data.items(), key=str)) for event in ledger.events if event.kind == ROUND]
+        told = [
+            (one.member.structure, one.member.round_number, str(one.member.provenance), one.stopped,
+             *((record.key, str(record.values)) for record in one.records))
+            for one in ledger.standings
+        ]  # fmt: skip
+        assert store.records.count() == ledger.n_evaluations
+    return [*map(str, rounds), *told]
+
+
+def test_it_finds_more_than_chance_and_says_where_it_stands(tmp_path: Path) -> None:
+    path = write_campaign(tmp_path, rounds=5)
+    outcome = run_campaign(load_campaign(path))
+    ledger = outcome.ledger
+    assert outcome.reason == "5 rounds done"
+    assert ledger.n_evaluations == len(ledger.standings) == 20
+    first = [one for one in ledger.hits if one.member.round_number == 0]
+    assert len(ledger.hits) > len(first)
+    known = ValueTable.read(tmp_path / "known.csv").rows
+    met = [row for row in known.values() if row["bulk_modulus"].value >= 60 and row["e_above_hull"].value <= 0.05]
+    chance = len(met) * 20 / len(known)
+    assert len(ledger.hits) > 1.5 * chance
+    lines = status_lines(status_of(load_campaign(path)))
+    assert lines[0] == "salts: ended: 5 rounds done"
+    assert "best so far: a hit" in lines[-1]
+
+
+def test_a_campaign_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    paths = [write_campaign(tmp_path / name, rounds=5, ladder=TWO_RUNGS) for name in ("whole", "killed")]
+    for path in paths:
+        write_table(path.parent / "hull.csv")
+    run_campaign(load_campaign(paths[0]))
+    rng, kills = np.random.default_rng(0), 0
+    for life in range(60):
+        child = os.fork()  # what is imported stays, so that the killed time is that of the campaign
+        if child == 0:
+            os._exit(0 if "rounds done" in run_campaign(load_campaign(paths[1])).reason else 1)
+        time.sleep(rng.uniform(0.05, 0.3) * 1.15**life)  # longer and longer, so that some life sees the end
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        kills += os.WIFSIGNALED(status)
+        if not os.WIFSIGNALED(status):
+            assert os.waitstatus_to_exitcode(status) == 0
+            break
+    assert kills >= 3
+    assert story(paths[1]) == story(paths[0])
+
+
+def test_a_pause_ends_the_run_and_a_resume_goes_on(tmp_path: Path) -> None:
+    path = write_campaign(tmp_path, rounds=2)
+    settings = load_campaign(path)
+    with pytest.raises(InputError, match="has not been run"):
+        pause_campaign(settings)
+    run_campaign(settings)
+    pause_campaign(settings)
+    with pytest.raises(InputError, match="is paused"):
+        run_campaign(settings)
+    path.write_text(path.read_text().replace("rounds = 2", "rounds = 3"))
+    outcome = run_campaign(load_campaign(path), resume=True)
+    assert (outcome.reason, outcome.ledger.rounds) == ("3 rounds done", 3)
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        ("evaluations = 6", "6 evaluations done"),
+        ("hits = 1", "hits found"),
+        ("no_improvement = 2", "no improvement in 2 rounds"),
+    ],
+)
+def test_each_rule_ends_it(tmp_path: Path, rest: str, reason: str) -> None:
+    outcome = run_campaign(load_campaign(write_campaign(tmp_path, rounds=16, rest=rest)))
+    assert reason in outcome.reason
+
+
+def test_an_empty_pool_ends_it(tmp_path: Path) -> None:
+    outcome = run_campaign(load_campaign(write_campaign(tmp_path, rounds=30, kind="random")))
+    assert outcome.reason == "nothing is left to choose from"
+    assert len(outcome.ledger.standings) == 64
+
+
+def test_a_gate_keeps_the_dear_rung_for_those_that_pass(tmp_path: Path) -> None:
+    path = write_campaign(tmp_path, rounds=4, ladder=TWO_RUNGS)
+    write_table(tmp_path / "hull.csv", leave_out=5)
+    ledger = run_campaign(load_campaign(path)).ledger
+    for one in ledger.standings:
+        hull = one.records[0].values.get("e_above_hull")
+        passed = hull is not None and hull.value <= 0.05
+        assert len(one.records) == (2 if passed else 1)
+        assert bool(one.stopped) != passed or len(one.records) == 2
+    rungs = summarise(ledger, load_campaign(path).stop).rungs
+    assert rungs[0].done == 16
+    assert rungs[1].done == sum(len(one.records) == 2 for one in ledger.standings)
+
+
+def test_costs_decide_which_fidelity_is_asked(tmp_path: Path) -> None:
+    ladder = "".join(
+        f'[[evaluator]]\nkind = "lookup"\nname = "{name}"\ntable = "{name}.csv"\ncost = {cost}\ngate = []\n'
+        for name, cost in (("poor", 1.0), ("good", 4.0))
+    )
+    path = write_campaign(
+        tmp_path,
+        rounds=14,
+        ladder=ladder,
+        kind="ucb",
+        targets='["maximise bulk_modulus"]',
+        acquisition="cost_aware = true",
+    )
+    write_table(tmp_path / "poor.csv", shift=4.0, hull=False)
+    write_table(tmp_path / "good.csv", hull=False)
+    ledger = run_campaign(load_campaign(path)).ledger
+    cheap, dear = (sum(len(one.records) > place for one in ledger.standings) for place in (0, 1))
+    assert 0 < dear < cheap
+    risen = [one.records[0].values["bulk_modulus"].value for one in ledger.standings if len(one.records) == 2]
+    below = [one.records[0].values["bulk_modulus"].value for one in ledger.standings if len(one.records) == 1]
+    assert np.mean(risen) > np.mean(below)  # dear looks go where cheap ones promise most
+
+
+def test_an_experiment_is_waited_for_without_blocking(tmp_path: Path) -> None:
+    experiment = (
+        '[[evaluator]]\nkind = "lookup"\ntable = "known.csv"\n'
+        '[[evaluator]]\nkind = "experiment"\ntable = "asked.csv"\nquantities = ["density [g/cm^3]"]\n'
+    )
+    path = write_campaign(tmp_path, rounds=2, ladder=experiment)
+    outcome = run_campaign(load_campaign(path))
+    assert "waits for" in outcome.reason
+    assert outcome.ledger.rounds == 2
+    asked = ValueTable.read(tmp_path / "asked.csv")
+    text = (tmp_path / "asked.csv").read_text().replace(",,\n", ",2.5,\n")
+    (tmp_path / "asked.csv").write_text(text)
+    again = run_campaign(load_campaign(path))
+    assert again.reason == "2 rounds done"
+    measured = [one for one in again.ledger.standings if "density" in one.values]
+    assert len(measured) == len(asked.rows) > 0
+
+
+def test_other_settings_need_another_name(tmp_path: Path) -> None:
+    path = write_campaign(tmp_path, rounds=1)
+    run_campaign(load_campaign(path))
+    path.write_text(path.read_text().replace("batch = 4", "batch = 7"))
+    with pytest.raises(InputError, match=r"other settings \(acquisition\)"):
+        run_campaign(load_campaign(path))
+
+
+def test_workers_find_what_one_process_finds(tmp_path: Path) -> None:
+    pytest.importorskip("parsl")
+    plain, crowd = (write_campaign(tmp_path / name, rounds=2) for name in ("plain", "crowd"))
+    run_campaign(load_campaign(plain))
+    crowd.write_text(crowd.read_text() + "\n[engine]\nworkers = 1\n")
+    run_campaign(load_campaign(crowd))
+    assert story(crowd) == story(plain)
+
+
+def test_the_kinds_of_a_generator_and_a_model_work_together(tmp_path: Path) -> None:
+    path = write_campaign(
+        tmp_path,
+        rounds=2,
+        ladder='[[evaluator]]\nkind = "surrogate"\nmodel = "mp-crystal"\n',
+        targets='["bulk_modulus>=100 GPa"]',
+    )
+    text = path.read_text().replace(
+        'pool = "pool.csv"\nstructure = "cif"',
+        'generator = "mp-generator"\ncandidates = 40\naround_best = 0.2\nparents = 2',
+    )
+    text = text.replace("trees = 10", 'trees = 10\nfeatures = ["descriptors", "predictions"]')
+    path.write_text(text + '\n[constraints]\nexclude = "Pb"\nmax_atoms = 8\n')
+    ledger = run_campaign(load_campaign(path)).ledger
+    assert len(ledger.standings) == 8
+    assert all(82 not in one.member.crystal.numbers and len(one.member.crystal) <= 8 for one in ledger.standings)
+    assert ledger.standings[-1].member.provenance["expected"]["bulk_modulus"]["mean"] > 0
