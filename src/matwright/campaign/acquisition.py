@@ -186,7 +186,8 @@ def _thompson(belief: Belief, size: int, order: NDArray[np.int64], rng: np.rando
 def _diverse(scores: Array, place: Array, size: int, diversity: float, order: NDArray[np.int64]) -> NDArray[np.int64]:
     """One after the other; each one chosen lowers what lies near it, within the typical distance of the best ones."""
     shortlist = order[np.argsort(-scores[order], kind="stable")][: max(20 * size, 200)]
-    value = scores[shortlist] - scores[shortlist].min() + 1e-12
+    value = scores[shortlist] - scores[shortlist].min()
+    value = value / (value.max() or 1.0) + 1e-12
     points = place[shortlist]
     centre = points - points.mean(axis=0)
     width = float(np.sqrt((centre**2).sum(axis=1).mean())) or 1.0

@@ -79,36 +79,34 @@ class Chooser:
         number = ledger.rounds
         rng = generator(self._seed, "campaign", "choice", number)
         acquisition = self._choice.acquisition
-        features = None if acquisition.kind is Acquisition.RANDOM else self._learnable(ledger)
-        if features is None or not choices:
+        known = {} if acquisition.kind is Acquisition.RANDOM else _learnable(ledger)
+        if not known or not choices:
             fresh = [option for option in choices if option.proposal is not None] or list(choices)
             return [fresh[place] for place in rng.permutation(len(fresh))[:n]]
-        asked = self._features.of({option.address: option.crystal for option in choices})
+        crystals = {option.address: option.crystal for option in choices}
+        asked = self._features.of(crystals)
         guesses = {
             name: guess
             for name in ledger.goal.names
-            if (guess := self._guess(ledger, features, choices, asked, name)) is not None
+            if (guess := self._guess(ledger, known, choices, asked, name)) is not None
         }
         belief = self._belief(ledger, choices, asked, guesses)
         chosen = choose(belief, n, best=self._best(ledger), settings=acquisition, rng=rng)
         return [_told(choices[place], place, guesses) for place in chosen.tolist()]
 
-    def _learnable(self, ledger: Ledger) -> dict[str, Array] | None:
-        """Features by address of every candidate with a record; None where there are too few leading values."""
-        leading = ledger.goal.leading.name
-        values = [record for one in ledger.standings for record in one.records if leading in record.values]
-        if len(values) < LEAST:
-            return None
-        known = {one.member.structure: one.member.crystal for one in ledger.standings if one.records}
-        return dict(zip(known, self._features.of(known), strict=True))
-
     def _guess(
-        self, ledger: Ledger, features: Mapping[str, Array], choices: Sequence[Option], asked: Array, name: str
+        self, ledger: Ledger, known: Mapping[str, Crystal], choices: Sequence[Option], asked: Array, name: str
     ) -> Guess | None:
         """What is expected of one quantity by the last rung that gives it; None where too little is known of it."""
+        features = dict(zip(known, self._features.of(known), strict=True))
+        predicted = dict(zip(known, self._features.baseline(known, name), strict=True))
         giving = [place for place, rung in enumerate(ledger.rungs) if name in rung.evaluator.units]
         rows = [
-            (features[one.member.structure], giving.index(place), one.records[place].values[name].value)
+            (
+                features[one.member.structure],
+                giving.index(place),
+                one.records[place].values[name].value - predicted[one.member.structure],
+            )
             for one in ledger.standings
             for place in giving
             if place < len(one.records) and name in one.records[place].values
@@ -119,8 +117,10 @@ class Chooser:
         seed = derive_seed(self._seed, "campaign", "surrogate", ledger.rounds, name)
         labels = Labels(features=table, fidelity=fidelity, values=values)
         ask = learn(labels, self._surrogate.kind, seed=seed, trees=self._surrogate.trees)
-        guess = ask(asked, float(len(giving) - 1))
-        lower = [ask(asked, float(level)) for level in range(len(giving) - 1)]
+        base = self._features.baseline({option.address: option.crystal for option in choices}, name)
+        guess, *lower = (
+            _shifted(ask(asked, float(level)), base) for level in (len(giving) - 1, *range(len(giving) - 1))
+        )
         return _informed(guess, lower, choices, giving, name, _surprise(ledger, giving, name))
 
     def _belief(self, ledger: Ledger, choices: Sequence[Option], asked: Array, guesses: Mapping[str, Guess]) -> Belief:
@@ -150,6 +150,20 @@ class Chooser:
         best = ledger.best
         merits = [ledger.goal.merit(one.values) for one in ledger.standings]
         return best if best is not None else max((one for one in merits if one is not None), default=0.0)
+
+
+def _learnable(ledger: Ledger) -> dict[str, Crystal]:
+    """Every candidate with a record, by address; nothing where there are too few leading values to learn from."""
+    leading = ledger.goal.leading.name
+    values = [record for one in ledger.standings for record in one.records if leading in record.values]
+    return {
+        one.member.structure: one.member.crystal for one in ledger.standings if one.records and len(values) >= LEAST
+    }
+
+
+def _shifted(guess: Guess, by: Array) -> Guess:
+    samples = None if guess.samples is None else guess.samples + by
+    return Guess(mean=guess.mean + by, std=guess.std, samples=samples)
 
 
 def _informed(

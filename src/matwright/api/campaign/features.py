@@ -27,7 +27,24 @@ class Features:
     def __init__(self, settings: SurrogateSettings) -> None:
         self._settings = settings
         self._rows: dict[str, Array] = {}
+        self._predicted: dict[str, dict[str, float]] = {}
         self._predictor: Predictor | None = None
+
+    def baseline(self, crystals: Mapping[str, Crystal], name: str) -> Array:
+        """(n,) what the model predicts of a quantity, 0 where it cannot; the surrogate learns the rest."""
+        if not self._settings.residual:
+            return np.zeros(len(crystals))
+        fresh = {address: crystal for address, crystal in crystals.items() if address not in self._predicted}
+        if fresh:
+            from matwright.api.design.surrogate import Surrogates
+            from matwright.data.hull import Hull
+
+            surrogates = Surrogates({self._settings.model: self.predictor}, Hull.load())
+            answers = surrogates.measure(list(fresh.values()))
+            for address, answer in zip(fresh, answers, strict=True):
+                known = () if isinstance(answer, MatwrightError) else answer
+                self._predicted[address] = {one.name: one.value for one in known if one.value is not None}
+        return np.array([self._predicted[address].get(name, 0.0) for address in crystals])
 
     def of(self, crystals: Mapping[str, Crystal]) -> Array:
         """(n, width) of the crystals by address, in their order."""

@@ -84,7 +84,7 @@ def _folder_from_store(settings: CampaignSettings) -> Path:
 def _hashes(settings: CampaignSettings) -> dict[str, str]:
     """Content hashes of the pool, and of the generator and the surrogate's model."""
     found = {path.name: hash_file(path) for path in settings.proposer.pool if path.is_file()}
-    models = [settings.surrogate.model] if set(settings.surrogate.features) - {"descriptors"} else []
+    models = [settings.surrogate.model] if settings.surrogate.asks_model else []
     for name in [*models, *([settings.proposer.generator] if settings.proposer.generator else [])]:
         folder = Path(name) if (Path(name) / MODEL_FILE).is_file() else None
         try:

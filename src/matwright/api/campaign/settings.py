@@ -112,12 +112,14 @@ class SurrogateSettings:
         kind: trees or a Gaussian process.
         features: what it sees (see `FEATURES`).
         model: whose predictions and embeddings these are.
+        residual: whether it learns what evaluators say beyond the prediction of that model, where there is one.
         trees: how many.
     """
 
     kind: SurrogateKind = SurrogateKind.TREES
     features: tuple[str, ...] = ("descriptors",)
     model: str = "mp-crystal"
+    residual: bool = False
     trees: int = 100
 
     def __post_init__(self) -> None:
@@ -126,6 +128,11 @@ class SurrogateSettings:
             raise InputError(f"surrogate.features are of {', '.join(FEATURES)}, found {', '.join(unknown) or 'none'}")
         if self.trees < 2:
             raise InputError(f"surrogate.trees must be at least 2, found {self.trees}")
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether the surrogate rests on a trained model."""
+        return self.residual or set(self.features) != {"descriptors"}
 
 
 @final
