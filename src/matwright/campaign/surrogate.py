@@ -1,7 +1,8 @@
 """The surrogate that a campaign trains anew after every round, on everything recorded: all fidelities at once.
 
 The fidelity of a value is a condition, one more column of the features: what cheap evaluations say of many candidates
-helps with what dear ones say of few.
+helps with what dear ones say of few. The usual difference between two fidelities is taken out first, since few dear
+values among many cheap ones would hardly show it.
 """
 
 from __future__ import annotations
@@ -63,13 +64,53 @@ def learn(labels: Labels, kind: SurrogateKind, *, seed: int, trees: int = 100) -
         InputError: scikit-learn is not installed.
     """
     usual = _usual(labels.features)
-    table = np.column_stack([_filled(labels.features, usual), labels.fidelity])
-    predict = _LEARN[kind](table, labels.values, seed, trees)
+    features = _filled(labels.features, usual)
+    above = levels(features, labels.fidelity, labels.values)
+    values = labels.values - np.array([above[level] for level in labels.fidelity.tolist()])
+    predict = _LEARN[kind](np.column_stack([features, labels.fidelity]), values, seed, trees)
 
     def guess(features: Array, fidelity: float) -> Guess:
-        return predict(np.column_stack([_filled(features, usual), np.full(len(features), fidelity)]))
+        found = predict(np.column_stack([_filled(features, usual), np.full(len(features), fidelity)]))
+        level = above.get(fidelity, 0.0)
+        samples = None if found.samples is None else found.samples + level
+        return Guess(mean=found.mean + level, std=found.std, samples=samples)
 
     return guess
+
+
+def levels(features: Array, fidelity: Array, values: Array) -> dict[float, float]:
+    """How far values of each fidelity usually lie above those of the highest one, in the unit of the values.
+
+    From candidates that have both where there are three; else from a linear model of the features with one level for
+    each fidelity.
+    """
+    top = float(fidelity.max())
+    linear = _linear_levels(features, fidelity, values)
+    found = {top: 0.0}
+    for level in sorted(set(fidelity.tolist()) - {top}):
+        pairs = _pairs(features, fidelity, values, level, top)
+        found[level] = float(np.mean(pairs)) if len(pairs) >= 3 else linear[level] - linear[top]
+    return found
+
+
+def _pairs(features: Array, fidelity: Array, values: Array, low: float, high: float) -> list[float]:
+    """Value at the low minus value at the high fidelity of every candidate that has both."""
+    dear = {
+        row.tobytes(): value for row, value in zip(features[fidelity == high], values[fidelity == high], strict=True)
+    }
+    cheap = zip(features[fidelity == low], values[fidelity == low], strict=True)
+    return [float(value - dear[row.tobytes()]) for row, value in cheap if row.tobytes() in dear]
+
+
+def _linear_levels(features: Array, fidelity: Array, values: Array) -> dict[float, float]:
+    """Ridge regression (penalty 1 on standardised features, none on the levels)."""
+    known = sorted(set(fidelity.tolist()))
+    width = features.std(axis=0)
+    scaled = (features - features.mean(axis=0)) / np.where(width > 0, width, 1.0)
+    table = np.column_stack([scaled, *(fidelity == level for level in known)])
+    penalty = np.diag([1.0] * scaled.shape[1] + [1e-9] * len(known))
+    weights = np.linalg.solve(table.T @ table + penalty, table.T @ values)
+    return dict(zip(known, weights[-len(known) :].tolist(), strict=True))
 
 
 def _trees(table: Array, values: Array, seed: int, trees: int) -> Predict:
