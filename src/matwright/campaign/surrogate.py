@@ -23,6 +23,8 @@ from matwright.errors import InputError
 Array = NDArray[np.float64]
 Predict = Callable[[Array], Guess]
 
+_NEAR = 0.3
+"""Distance of two neighbouring fidelities for a Gaussian process, in standard deviations of a feature."""
 LEAST = 5
 """Values that a surrogate needs; with fewer a choice is random."""
 
@@ -139,6 +141,7 @@ def _gaussian_process(table: Array, values: Array, seed: int, _trees: int) -> Pr
         raise InputError(_INSTALL) from error
     centre, width = table.mean(axis=0), table.std(axis=0)
     width = np.where(width > 0, width, 1.0)
+    centre[-1], width[-1] = 0.0, 1.0 / _NEAR  # fidelities: their levels are out, what is left is alike
     kernel = ConstantKernel(1.0) * Matern(10.0, (0.1, 1e3), nu=2.5) + WhiteKernel(0.1, (1e-4, 10.0))
     process: Any = GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed % 2**32)
     with warnings.catch_warnings():

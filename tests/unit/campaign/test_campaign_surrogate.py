@@ -42,12 +42,16 @@ def test_it_learns_and_repeats(kind: SurrogateKind) -> None:
 
 @KINDS
 def test_many_cheap_values_help_few_dear_ones(kind: SurrogateKind) -> None:
-    asked = labels(60, seed=2)
-    dear, cheap = labels(8, fidelity=1.0, shift=1.0, seed=3), labels(80, seed=4)
-    alone = learn(dear, kind, seed=0)(asked.features, 1.0)
-    both = learn(joined(dear, cheap), kind, seed=0)(asked.features, 1.0)
-    truth = asked.values + 1.0
-    assert np.abs(both.mean - truth).mean() < 0.8 * np.abs(alone.mean - truth).mean()
+    errors = np.zeros((3, 2))
+    for number in range(3):
+        asked = labels(60, seed=10 * number)
+        dear = labels(8, fidelity=1.0, shift=1.0, seed=10 * number + 1)
+        cheap = labels(80, seed=10 * number + 2)
+        for place, known in enumerate((dear, joined(dear, cheap))):
+            guess = learn(known, kind, seed=0)(asked.features, 1.0)
+            errors[number, place] = np.abs(guess.mean - asked.values - 1.0).mean()
+    alone, both = errors.mean(axis=0)
+    assert both < 0.9 * alone
 
 
 def test_the_level_of_a_fidelity_comes_from_those_that_have_both() -> None:
