@@ -200,6 +200,7 @@ def test_the_kinds_of_a_generator_and_a_model_work_together(tmp_path: Path) -> N
         rounds=2,
         ladder='[[evaluator]]\nkind = "surrogate"\nmodel = "mp-crystal"\n',
         targets='["bulk_modulus>=100 GPa"]',
+        acquisition="start = 6",
     )
     text = path.read_text().replace(
         'pool = "pool.csv"\nstructure = "cif"',
@@ -208,6 +209,6 @@ def test_the_kinds_of_a_generator_and_a_model_work_together(tmp_path: Path) -> N
     text = text.replace("trees = 10", 'trees = 10\nfeatures = ["descriptors", "predictions"]')
     path.write_text(text + '\n[constraints]\nexclude = "Pb"\nmax_atoms = 8\n')
     ledger = run_campaign(load_campaign(path)).ledger
-    assert len(ledger.standings) == 8
+    assert len(ledger.standings) == 10
     assert all(82 not in one.member.crystal.numbers and len(one.member.crystal) <= 8 for one in ledger.standings)
     assert ledger.standings[-1].member.provenance["expected"]["bulk_modulus"]["mean"] > 0
