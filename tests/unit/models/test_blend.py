@@ -26,7 +26,7 @@ from matwright.models.blend import PARTS, Share, Shares, best_weights, check_ble
 from matwright.models.blend_file import FOREST_FILE, FORMAT, HEADER, OLDER_FORMAT, load_shares, save_shares
 from matwright.models.config import GemPpmConfig, HeadConfig, HeadKind
 from matwright.models.flat import FlatLayout, geometry
-from matwright.models.forest import ROUNDS, Forest
+from matwright.models.forest import RATE, ROUNDS, Forest
 from matwright.models.interface import BatchPrediction, bare_prediction
 from matwright.physics.elasticity import (
     AVERAGE_NAMES,
@@ -111,12 +111,22 @@ def test_boosted_arrays_say_the_same_as_the_library() -> None:
     features, values = table(2)
     features = np.nan_to_num(features)
     theirs = GradientBoostingRegressor(
-        loss="huber", n_estimators=ROUNDS, learning_rate=0.05, max_depth=6, min_samples_leaf=3, max_features=0.2,
+        loss="huber", n_estimators=ROUNDS, learning_rate=RATE, max_depth=6, min_samples_leaf=3, max_features=0.2,
         subsample=0.7, random_state=7,
     )  # fmt: skip
     expected = theirs.fit(features, values).predict(features)
     assert_allclose(Forest.boost(features, values, seed=7).predict(features), expected, atol=1e-3)
     assert np.abs(expected - values).mean() < 0.3 * np.abs(values - values.mean()).mean()
+
+
+def test_columns_in_one_order_count_once() -> None:
+    features, values = table(6)
+    features = np.abs(np.nan_to_num(features)) + (1 + np.arange(len(features), dtype=np.float32)[:, None]) / 1e4
+    wider = np.column_stack([features[:, :2], np.zeros(len(features)), np.log(features)]).astype(np.float32)
+    plain, wide = (Forest.learn(one, values, seed=3, trees=5) for one in (features, wider))
+    assert set(wide.feature) == {-1, 0, 1, 5, 6, 7}
+    assert len(plain.roots) == len(wide.roots)
+    assert np.abs(wide.predict(wider) - values).max() < 1e-3
 
 
 def test_geometry_tells_dense_from_open() -> None:
