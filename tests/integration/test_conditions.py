@@ -316,7 +316,7 @@ def test_disordered_crystals_beside_formulas_with_bounds_and_a_law_of_temperatur
 def test_a_forest_stands_beside_the_networks(alloys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "both"
     assert train(alloys, out, *ALLOYS, *CONDITIONS, "--group-column", "batch", "--forest", "20", epochs=3) == 0
-    assert "A forest of trees stands beside the networks" in (out / "card.md").read_text()
+    assert "Trees stand beside the networks" in (out / "card.md").read_text()
     capsys.readouterr()
     stated = ["--condition", "temperature=600 degC", "--condition", "Route=powder", "--steps", STEPS[1]]
     found, _ = predicted([str(out), "--formula", "Ni0.8Cr0.17Al0.03", *stated], capsys)
