@@ -28,8 +28,8 @@ import numpy as np
 import torch
 
 from matwright.api.generate import load_generator
-from matwright.api.optimise.surrogate import ModelSurrogate, compositions
-from matwright.api.predict import load_predictor
+from matwright.api.optimise.settings import OptimiseSettings
+from matwright.api.optimise.surrogate import compositions, surrogate_of
 from matwright.data.hull import Hull
 from matwright.data.hull_batch import shipped_hull_table
 from matwright.elements import atomic_number
@@ -44,6 +44,7 @@ from matwright.generation.rl.pool import draw_pool
 from matwright.generation.rl.reward import Reward
 from matwright.generation.rl.scoring import Scorer, decoded, measure_scales
 from matwright.generation.rl.settings import Algorithm, LearningConfig, RewardConfig
+from matwright.generation.rl.surrogate import Surrogate
 from matwright.generation.wyckoff.decode import decode_arrays
 from matwright.graphs.arrays import CrystalGraphs
 from matwright.graphs.batch import collate
@@ -178,15 +179,15 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def ingredients() -> tuple[TrainedGenerator, ModelSurrogate]:
+def ingredients(name: str) -> tuple[TrainedGenerator, Surrogate]:
+    """The shipped generator, and what `matwright optimise` asks about a target by default."""
     generator = load_generator("mp-generator")
     assert isinstance(generator, LatentGenerator)
-    surrogate = ModelSurrogate({"mp-crystal": load_predictor("mp-crystal")}, shipped_hull_table())
-    return generator.trained, surrogate
+    settings = OptimiseSettings(targets=tuple(parse_target(text) for text in TARGETS[name][0]))
+    return generator.trained, surrogate_of(settings.models, settings.targets, RewardConfig().copies)
 
 
 def run_all(options: argparse.Namespace) -> None:
-    trained, surrogate = ingredients()
     settings = {"assess": options.assess, "learning": _plain(LearningConfig())}
     settings["reward"] = asdict(RewardConfig())
     lines = _lines(options.out)
@@ -198,18 +199,17 @@ def run_all(options: argparse.Namespace) -> None:
         for name in names:
             ways = [way for way in options.ways.split(",") if (name, way, seed) not in done]
             if ways:
-                task = started(name, seed, trained, surrogate, options)
+                task = started(name, seed, options)
                 before, plain = assess(task.policy(), task.scorer, 2 * task.n, seed)
                 for way in ways:
                     line = run_one(name, way, task, before, options.kept)
-                    line["untuned_hits"] = kept_hits(trained, plain, options.kept, seed)
+                    line["untuned_hits"] = kept_hits(task.trained, plain, options.kept, seed)
                     _append(options.out, {"settings": settings, **line})
 
 
-def started(
-    name: str, seed: int, trained: TrainedGenerator, surrogate: ModelSurrogate, options: argparse.Namespace
-) -> Task:
+def started(name: str, seed: int, options: argparse.Namespace) -> Task:
     """One target with one seed, the rewards scaled on draws of the untuned generator."""
+    trained, surrogate = ingredients(name)
     texts, constraints = TARGETS[name]
     targets = [parse_target(text) for text in texts]
     rollout = Policy(trained, constraints).draw(SCALE_DRAWS, torch_generator(seed, "rl", "scales"))
@@ -318,7 +318,7 @@ def _spread(values: list[float], *, percent: bool = False) -> str:
 
 def print_speed(seed: int, steps: int = 8) -> None:
     """Print scored crystals per CPU second of scoring alone and of whole steps of each algorithm."""
-    trained, surrogate = ingredients()
+    trained, surrogate = ingredients("bulk_modulus")
     targets = [parse_target(text) for text in TARGETS["bulk_modulus"][0]]
     policy = Policy(trained, NO_CONSTRAINTS)
     scales = measure_scales(trained, surrogate, policy.draw(SCALE_DRAWS, torch_generator(seed, "scales")), targets)

@@ -11,9 +11,7 @@ from typing import final
 
 from matwright.api.generate import load_generator
 from matwright.api.optimise.files import write_candidates
-from matwright.api.optimise.surrogate import ModelSurrogate
-from matwright.api.predict import load_predictor
-from matwright.data.hull_batch import shipped_hull_table
+from matwright.api.optimise.surrogate import surrogate_of
 from matwright.errors import InputError
 from matwright.generation.clearance import ClearanceRule
 from matwright.generation.coordinates import Room
@@ -53,7 +51,7 @@ class TargetSearch:
 
     generator: str
     targets: tuple[Target, ...]
-    models: tuple[str, ...] = ("mp-crystal",)
+    models: tuple[str, ...] = ("mp-crystal", "elastic")
     constraints: Constraints = NO_CONSTRAINTS
     config: SearchConfig = field(default_factory=SearchConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
@@ -73,8 +71,7 @@ def search(
     if not isinstance(generator, LatentGenerator):
         raise InputError(f"{wanted.generator!r} has no latents to search; choose mp-generator or a trained one")
     trained = generator.trained
-    surrogate = ModelSurrogate({name: load_predictor(name) for name in wanted.models}, shipped_hull_table())
-    surrogate.check(wanted.targets)
+    surrogate = surrogate_of(wanted.models, wanted.targets, wanted.reward.copies)
     rules = MaskRules(trained.packer.vocabulary, trained.packer.catalogue, wanted.constraints)
     reports: list[RoundReport] = []
 

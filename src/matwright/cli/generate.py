@@ -155,7 +155,7 @@ def _searched(
     search = TargetSearch(
         generator=generator,
         targets=tuple(parse_target(text) for text in targets),
-        models=tuple(models or ("mp-crystal",)),
+        models=tuple(models or ("mp-crystal", "elastic")),
         constraints=constraints,
         config=SearchConfig(rounds=effort[0], draws=effort[1]),
         seed=seed,

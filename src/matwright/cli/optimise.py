@@ -30,6 +30,10 @@ def optimise(
     entropy: Annotated[float, typer.Option(help="Weight of the bonus for variety (entropy, nats).")] = 0.01,
     stability_weight: Annotated[float, typer.Option(help="Weight of predicted stability in the reward.")] = 0.2,
     uncertainty_weight: Annotated[float, typer.Option(help="Weight of the penalty on unsure predictions.")] = 0.1,
+    doubt: Annotated[float, typer.Option(help="Factor on predicted standard deviations in the reward.")] = 2.0,
+    margin: Annotated[
+        float, typer.Option(help="Predicted standard deviations by which a hit lies inside its target.")
+    ] = 1.0,
     elements: options.Elements = None,
     require: options.Require = None,
     exclude: options.Exclude = None,
@@ -66,11 +70,11 @@ def optimise(
         ),
         steps=steps,
         generator=generator,
-        models=tuple(model or ["mp-crystal"]),
+        models=tuple(model or ["mp-crystal", "elastic"]),
         learning=LearningConfig(
             algorithm=_algorithm(algorithm), batch=batch, learning_rate=learning_rate, leash=leash, entropy=entropy
         ),
-        reward=RewardConfig(stability=stability_weight, uncertainty=uncertainty_weight),
+        reward=RewardConfig(stability=stability_weight, uncertainty=uncertainty_weight, doubt=doubt, margin=margin),
         seed=seed,
     )
     outcome = run_optimise(settings, out, resume=resume, progress=progress(quiet=quiet))

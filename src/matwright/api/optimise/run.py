@@ -9,9 +9,7 @@ from matwright.api.generate import load_generator
 from matwright.api.optimise.files import draw_curves, save_tuned, write_candidates, write_curves
 from matwright.api.optimise.result import OptimiseResult
 from matwright.api.optimise.settings import OptimiseSettings
-from matwright.api.optimise.surrogate import ModelSurrogate
-from matwright.api.predict import load_predictor
-from matwright.data.hull_batch import shipped_hull_table
+from matwright.api.optimise.surrogate import surrogate_of
 from matwright.errors import InputError
 from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.latent import LatentGenerator
@@ -21,6 +19,7 @@ from matwright.generation.rl.policy import Policy
 from matwright.generation.rl.reward import Reward, Scale
 from matwright.generation.rl.scoring import Scorer, measure_scales
 from matwright.generation.rl.state import load_scales, restore_state, save_state
+from matwright.generation.rl.surrogate import Surrogate
 from matwright.progress import Progress, silent
 from matwright.rng import torch_generator
 from matwright.runs import RunFolder
@@ -60,18 +59,16 @@ def optimise(
     return _finished(settings, learner, reports, (before, after), run, listener)
 
 
-def _ingredients(settings: OptimiseSettings) -> tuple[TrainedGenerator, ModelSurrogate]:
+def _ingredients(settings: OptimiseSettings) -> tuple[TrainedGenerator, Surrogate]:
     """The generator and the models by their names."""
     generator = load_generator(settings.generator)
     if not isinstance(generator, LatentGenerator):
         raise InputError(f"{settings.generator!r} does not learn; choose mp-generator or the folder of a trained one")
-    surrogate = ModelSurrogate({name: load_predictor(name) for name in settings.models}, shipped_hull_table())
-    surrogate.check(settings.targets)
-    return generator.trained, surrogate
+    return generator.trained, surrogate_of(settings.models, settings.targets, settings.reward.copies)
 
 
 def _started(
-    settings: OptimiseSettings, policy: Policy, surrogate: ModelSurrogate, run: RunFolder
+    settings: OptimiseSettings, policy: Policy, surrogate: Surrogate, run: RunFolder
 ) -> tuple[Learner, list[StepReport]]:
     """A new learner, or the one that was saved."""
     state = run.path / STATE
@@ -82,7 +79,7 @@ def _started(
     return learner, restore_state(state, learner) if saved else []
 
 
-def _scales(settings: OptimiseSettings, policy: Policy, surrogate: ModelSurrogate) -> dict[str, Scale]:
+def _scales(settings: OptimiseSettings, policy: Policy, surrogate: Surrogate) -> dict[str, Scale]:
     rollout = policy.draw(SCALE_DRAWS, torch_generator(settings.seed, "rl", "scales"))
     return measure_scales(policy.trained, surrogate, rollout, settings.targets)
 

@@ -22,7 +22,8 @@ class OptimiseSettings:
         constraints: what every sequence must satisfy exactly.
         steps: of the loop; each draws `learning.batch` sequences.
         generator: name or folder of a learned generator.
-        models: property models in order of preference; one must predict the formation energy.
+        models: property models in order of preference; one must predict the formation energy. Near the targets every
+            model that knows them is asked; one that says nothing of them is not.
         learning: algorithm and its numbers.
         reward: weights of E28.
         assessed: fresh sequences drawn before and after to measure the hit rate.
@@ -36,7 +37,7 @@ class OptimiseSettings:
     constraints: Constraints = NO_CONSTRAINTS
     steps: int = 40
     generator: str = "mp-generator"
-    models: tuple[str, ...] = ("mp-crystal",)
+    models: tuple[str, ...] = ("mp-crystal", "elastic")
     learning: LearningConfig = field(default_factory=LearningConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     assessed: int = 1000

@@ -9,11 +9,12 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from matwright.api.predict import Predictor
-from matwright.data.hull_batch import HullTable
+from matwright.api.predict import Predictor, load_predictor
+from matwright.data.hull_batch import HullTable, shipped_hull_table
 from matwright.elements import ATOMIC_MASS
 from matwright.errors import InputError
-from matwright.generation.rl.surrogate import HULL_DISTANCE
+from matwright.generation.rl.second_look import SecondLook
+from matwright.generation.rl.surrogate import FORMATION_ENERGY, HULL_DISTANCE, Surrogate
 from matwright.generation.wyckoff.decode import CrystalArrays
 from matwright.graphs.arrays import CrystalGraphs
 from matwright.materials.properties import KNOWN_PROPERTIES, PropertySpec
@@ -21,7 +22,6 @@ from matwright.materials.target import Target
 from matwright.models.interface import Prediction, bare_prediction
 from matwright.physics.geometry import GRAM_PER_CM3
 
-FORMATION_ENERGY = "formation_energy_per_atom"
 MOST_ELEMENTS = 8
 
 
@@ -30,7 +30,7 @@ class ModelSurrogate:
     """Several property models as one, with energies above the hull and what follows from the structure alone.
 
     Args:
-        predictors: by name; a property comes from the first that predicts it.
+        predictors: by name; a property that several predict is their common vote, see `voted`.
         hull: turns a predicted formation energy into an energy above the hull.
 
     Raises:
@@ -39,11 +39,10 @@ class ModelSurrogate:
 
     def __init__(self, predictors: Mapping[str, Predictor], hull: HullTable) -> None:
         self._predictors, self._hull = dict(predictors), hull
-        self._source: dict[str, str] = {}
-        for name, predictor in self._predictors.items():
-            for predicted in predictor.specs:
-                self._source.setdefault(predicted, name)
-        if FORMATION_ENERGY not in self._source:
+        self._specs: dict[str, PropertySpec] = {}
+        for predictor in self._predictors.values():
+            self._specs = {**predictor.specs, **self._specs}
+        if FORMATION_ENERGY not in self._specs:
             raise InputError(
                 f"no model here predicts {FORMATION_ENERGY}, which stability needs; give --model mp-crystal as well"
             )
@@ -51,9 +50,8 @@ class ModelSurrogate:
     @property
     def specs(self) -> Mapping[str, PropertySpec]:
         """The properties by name: those of the models, the energy above the hull, density and volume."""
-        found = {name: self._predictors[source].specs[name] for name, source in self._source.items()}
         more = (HULL_DISTANCE, "density", "volume_per_atom")
-        return {**found, **{name: KNOWN_PROPERTIES[name] for name in more if name not in found}}
+        return {**self._specs, **{name: KNOWN_PROPERTIES[name] for name in more if name not in self._specs}}
 
     def check(self, targets: Sequence[Target]) -> None:
         """Make sure that every target can be predicted.
@@ -70,16 +68,61 @@ class ModelSurrogate:
 
     def predict(self, crystals: CrystalArrays) -> Mapping[str, Prediction]:
         """Each property for n crystals (n ≥ 1)."""
-        predictions: dict[str, Prediction] = {}
-        for name, predictor in self._predictors.items():
-            wanted = [predicted for predicted, source in self._source.items() if source == name]
-            if wanted:
-                found = predictor.predict_source(_graphs(crystals, predictor), len(crystals))
-                predictions |= {predicted: found[predicted] for predicted in wanted}
+        votes: dict[str, list[Prediction]] = {name: [] for name in self._specs}
+        for predictor in self._predictors.values():
+            found = predictor.predict_source(_graphs(crystals, predictor), len(crystals))
+            for name, prediction in found.items():
+                votes[name].append(prediction)
+        predictions = {name: voted(some) for name, some in votes.items()}
         formation = predictions[FORMATION_ENERGY]
         above = formation.mean - self._hull.energies_at(*compositions(crystals))
         predictions[HULL_DISTANCE] = replace(formation, spec=KNOWN_PROPERTIES[HULL_DISTANCE], mean=above)
         return predictions | _exact(crystals, formation.domain_score)
+
+
+def surrogate_of(models: Sequence[str], targets: Sequence[Target], copies: int) -> Surrogate:
+    """What judges crystals: the first model that knows a property, and near the targets all of them, twice.
+
+    Args:
+        models: names or folders, in order of preference; those that say nothing of the targets are not asked.
+        targets: what is asked for.
+        copies: see `SecondLook`; with 0 and one model there is no second look.
+
+    Raises:
+        InputError: no model predicts the formation energy, one needs conditions, or a target cannot be predicted.
+    """
+    predictors = {name: load_predictor(name) for name in models}
+    wanted = [FORMATION_ENERGY, *(target.name for target in targets)]
+    knowing = [[name for name, one in predictors.items() if target in one.specs] for target in wanted]
+    first = {name: predictors[name] for names in knowing for name in names[:1]}
+    every = {name: predictors[name] for names in knowing for name in names}
+    hull = shipped_hull_table()
+    plain = ModelSurrogate(first, hull)
+    plain.check(targets)
+    if copies == 0 and len(every) == len(first):
+        return plain
+    return SecondLook(plain, ModelSurrogate(every, hull), targets, copies)
+
+
+def voted(predictions: Sequence[Prediction]) -> Prediction:
+    """One property by several models: the mean of their means, their disagreement among the epistemic spread.
+
+    The interval is the widest, the domain score the highest: a vote is worth no more than its least informed voter.
+    """
+    if len(predictions) == 1:
+        return predictions[0]
+    means = np.stack([one.mean for one in predictions])
+    epistemic = np.stack([one.epistemic for one in predictions])
+    aleatoric = np.stack([one.aleatoric for one in predictions])
+    return replace(
+        predictions[0],
+        mean=means.mean(0),
+        epistemic=np.sqrt((epistemic**2).mean(0) + means.var(0)),
+        aleatoric=np.sqrt((aleatoric**2).mean(0)),
+        lower=np.min([one.lower for one in predictions], axis=0),
+        upper=np.max([one.upper for one in predictions], axis=0),
+        domain_score=np.max([one.domain_score for one in predictions], axis=0),
+    )
 
 
 def compositions(crystals: CrystalArrays) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

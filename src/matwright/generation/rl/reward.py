@@ -1,17 +1,20 @@
 """The reward of a crystal (E28), term by term.
 
-    R(S) = −Σ_t min(d_t / s_t, 2) + λ_m Π_t P_t + λ_s exp(−(max(E_hull, 0) + max(−E_hull − p, 0)) / h) − λ_u U(S)
+    R(S) = −Σ_t min(d_t / s_t, 2) + λ_m M + λ_s T − λ_u U,    M = Π_t P_t · T · (1 − X)
+    T = exp(−(max(E_hull, 0) + max(−E_hull − p, 0)) / h)
 
 | symbol | variable |
 | --- | --- |
-| d_t | expected distance to target t of a normal variable with the predicted mean and standard deviation |
+| d_t | expected distance to target t of a normal variable with the predicted mean and k times the standard deviation |
 | s_t | `Scale.reach`: the distance of the untuned generator's median crystal, at least the spread of its crystals |
-| P_t, λ_m | probability that this variable meets target t, 0 where its mean does not; `RewardConfig.met` |
-| λ_s, h, p | `RewardConfig.stability`, `hull_scale`, `plausible`: farther below the hull a model rather errs |
-| U | mean over targets of σ_t / (σ_t + spread), σ_t epistemic, plus the domain score's excess over its limit |
+| P_t, k, λ_m | probability that this variable meets target t, 0 where its mean does not; `RewardConfig.doubt`, `met` |
+| T, λ_s, h, p | `RewardConfig.stability`, `hull_scale`, `plausible`: farther below the hull a model rather errs |
+| X | the domain score's excess over `RewardConfig.domain_limit`, 0..1 |
+| U | mean over targets of σ_t / (σ_t + spread), σ_t epistemic, plus X |
 
 So a target costs about 1 at the start and nothing where it is surely met; the distance leads there from afar, the
-probability counts near by. The scalarisation of several targets is the plain sum of distances and the product of
+probability counts near by, and only as far as stability and domain support it. A hit lies inside every target with a
+margin of standard deviations. The scalarisation of several targets is the plain sum of distances and the product of
 probabilities. A target to minimise or maximise has no distance: it adds −z / (1 + |z|), z the number of spreads by
 which the value is worse than the untuned median. Invalid crystals and those that no model can judge get the floor,
 which lies below every other reward.
@@ -20,7 +23,7 @@ which lies below every other reward.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -28,7 +31,7 @@ from numpy.typing import NDArray
 
 from matwright.errors import InputError
 from matwright.generation.rl.settings import RewardConfig
-from matwright.generation.rl.surrogate import HULL_DISTANCE
+from matwright.generation.rl.surrogate import FORMATION_ENERGY, HULL_DISTANCE
 from matwright.materials.target import Target, TargetKind
 from matwright.models.interface import Prediction
 
@@ -76,11 +79,11 @@ class RewardTerms:
 
     Attributes:
         target: −Σ over targets, each in −2..1.
-        met: Π_t P_t before its weight, 0..1.
+        met: M before its weight, 0..1.
         stability: before its weight, 0..1.
         uncertainty: U before its weight, 0..2.
         total: R; the floor where a crystal is invalid or cannot be judged.
-        hit: bool, every target that accepts or rejects is met by the predicted values.
+        hit: bool, the predicted values lie inside every target that accepts or rejects, with the margin to spare.
         objectives: (n, n_targets) one column a target, smaller is better: the distance, or the signed value.
     """
 
@@ -118,14 +121,17 @@ class Reward:
 
     def __call__(self, predictions: Mapping[str, Prediction]) -> RewardTerms:
         """The terms of n crystals that passed the contact rules."""
-        losses = [self._loss(target, predictions[target.name]) for target in self.targets]
+        believed = self.believed(predictions)
+        losses = [self._loss(target, believed[target.name]) for target in self.targets]
         target = -np.sum(losses, axis=0)
-        met, stability = self._met(predictions), self._stability(predictions)
-        uncertainty = self._uncertainty(predictions)
+        inside = [self._inside(t, believed[t.name]) for t in self.targets if not t.is_objective]
+        stability, uncertainty = self._stability(believed), self._uncertainty(believed)
+        met = self._met(believed)
+        if self.config.discounted:
+            met = met * stability * (1 - self._excess(believed))
         total = (
             target + self.config.met * met + self.config.stability * stability - self.config.uncertainty * uncertainty
         )
-        demands = [t.satisfied(predictions[t.name].mean) for t in self.targets if not t.is_objective]
         judged = np.isfinite(total)
         return RewardTerms(
             target=target,
@@ -133,22 +139,41 @@ class Reward:
             stability=stability,
             uncertainty=uncertainty,
             total=np.where(judged, total, self.floor),
-            hit=np.logical_and.reduce([judged, *demands]),
-            objectives=np.stack([objective(t, predictions[t.name].mean) for t in self.targets], axis=1),
+            hit=np.logical_and.reduce([judged, *inside]),
+            objectives=np.stack([objective(t, believed[t.name].mean) for t in self.targets], axis=1),
         )
+
+    def believed(self, predictions: Mapping[str, Prediction]) -> dict[str, Prediction]:
+        """The predictions with a formation energy that beats the known hull by no more than `plausible`.
+
+        A farther one is rather an error of the model: known hulls are seldom beaten by more.
+        """
+        above = predictions[HULL_DISTANCE]
+        lift = np.maximum(-self.config.plausible - above.mean, 0.0)
+        formation = predictions.get(FORMATION_ENERGY)
+        if formation is None:
+            return dict(predictions)
+        return dict(predictions) | {FORMATION_ENERGY: replace(formation, mean=formation.mean + lift)}
 
     def _loss(self, target: Target, prediction: Prediction) -> Floats:
         """(n,) in 0..`FARTHEST` for a demand, −1..1 for an objective."""
         scale = self.scales[target.name]
         if not target.is_objective:
-            distance = expected_distance(target, prediction.mean, prediction.std)
+            distance = expected_distance(target, prediction.mean, self.config.doubt * prediction.std)
             return np.minimum(distance / scale.reach(target), FARTHEST)
         worse = (prediction.mean - scale.centre) / scale.spread * (1 if target.kind is TargetKind.MINIMISE else -1)
         return np.asarray(worse / (1 + np.abs(worse)))
 
+    def _inside(self, target: Target, prediction: Prediction) -> NDArray[np.bool_]:
+        """(n,) bool, the mean meets the target with the margin to spare."""
+        spare = self.config.margin * prediction.std
+        if target.lower is not None and target.upper is not None:
+            spare = np.minimum(spare, (target.upper - target.lower) / 4)
+        return np.asarray(target.satisfied(prediction.mean - spare) & target.satisfied(prediction.mean + spare))
+
     def _met(self, predictions: Mapping[str, Prediction]) -> Floats:
         chances = [
-            probability_met(target, predictions[target.name].mean, predictions[target.name].std)
+            probability_met(target, predictions[target.name].mean, self.config.doubt * predictions[target.name].std)
             for target in self.targets
             if not target.is_objective
         ]
@@ -165,10 +190,13 @@ class Reward:
         for target in self.targets:
             sigma, usual = predictions[target.name].epistemic, self.scales[target.name].spread
             spreads.append(sigma / (sigma + usual))
+        return np.asarray(np.mean(spreads, axis=0) + self._excess(predictions))
+
+    def _excess(self, predictions: Mapping[str, Prediction]) -> Floats:
+        """(n,) 0 within the limit of the domain, 1 where nothing like it was learned."""
         domain = predictions[self.targets[0].name].domain_score
         limit = self.config.domain_limit
-        excess = np.clip((domain - limit) / (1 - limit), 0.0, 1.0)
-        return np.asarray(np.mean(spreads, axis=0) + np.where(np.isnan(domain), 0.0, excess))
+        return np.where(np.isnan(domain), 0.0, np.clip((domain - limit) / (1 - limit), 0.0, 1.0))
 
 
 def expected_distance(target: Target, mean: Floats, std: Floats) -> Floats:

@@ -24,24 +24,38 @@ class RewardConfig:
 
     Attributes:
         met: λ_m, weight of the probability that every target is met.
+        discounted: whether that probability counts only as far as stability and domain support it: an unstable crystal
+            relaxes to another one, and unlike the training data a prediction means little.
+        doubt: factor on every predicted standard deviation: a policy looks for crystals where the model errs in its
+            favour, so that errors are larger there than on crystals at random.
+        margin: predicted standard deviations by which a hit lies inside its target, at most half-way to the middle of
+            a window.
+        copies: shaken ones that a crystal near its targets is judged with, see `SecondLook`.
         stability: λ_s, weight of the stability term in 0..1.
         hull_scale: eV/atom above the hull at which the stability term has fallen to 1/e.
-        plausible: eV/atom below the hull from which the stability term falls again: known hulls are seldom beaten by
-            more, and a prediction that says so is rather an error of the model.
+        plausible: eV/atom below the hull beyond which a prediction is not believed: known hulls are seldom beaten by
+            more, and a prediction that says so is rather an error of the model. The stability term falls again, and
+            the formation energy counts as lying so far below the hull.
         uncertainty: weight of the uncertainty penalty in 0..2.
         domain_limit: domain score from which a crystal counts as unlike the training data, in [0, 1).
     """
 
-    met: float = 1.0
+    met: float = 3.0
+    discounted: bool = True
+    doubt: float = 2.0
+    margin: float = 1.0
+    copies: int = 2
     stability: float = 0.2
     hull_scale: float = 0.1
-    plausible: float = 0.1
+    plausible: float = 0.05
     uncertainty: float = 0.1
     domain_limit: float = 0.8
 
     def __post_init__(self) -> None:
-        if min(self.met, self.stability, self.uncertainty) < 0:
-            raise InputError("the weights of the reward are not negative")
+        if min(self.met, self.stability, self.uncertainty, self.margin, self.copies) < 0:
+            raise InputError("the weights of the reward, its margin and the number of copies are not negative")
+        if self.doubt <= 0:
+            raise InputError("the doubt, a factor on standard deviations, is positive")
         if self.hull_scale <= 0 or self.plausible < 0 or not 0 <= self.domain_limit < 1:
             raise InputError(
                 "the hull scale is positive, the plausible depth not negative, and the domain limit lies in [0, 1)"

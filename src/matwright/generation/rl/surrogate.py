@@ -11,6 +11,8 @@ from matwright.models.interface import Prediction
 
 HULL_DISTANCE = "e_above_hull"
 """The property that the stability term reads."""
+FORMATION_ENERGY = "formation_energy_per_atom"
+"""The property that the hull corrects."""
 
 
 class Surrogate(Protocol):

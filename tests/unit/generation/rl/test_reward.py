@@ -25,7 +25,9 @@ from matwright.rng import torch_generator
 
 TARGETS = (parse_target("bulk_modulus>=300 GPa"), parse_target("minimise density"))
 SCALES = {"bulk_modulus": Scale(centre=80.0, spread=50.0), "density": Scale(centre=5.0, spread=2.0)}
-REWARD = Reward(TARGETS, SCALES, RewardConfig(stability=0.5, uncertainty=0.3))
+PLAIN = RewardConfig(met=1.0, discounted=False, doubt=1.0, margin=0.0, plausible=0.1, stability=0.5, uncertainty=0.3)
+REWARD = Reward(TARGETS, SCALES, PLAIN)
+CAREFUL = Reward(TARGETS, SCALES, RewardConfig())
 
 
 def predictions(
@@ -58,6 +60,44 @@ def test_the_terms_add_up_as_stated() -> None:
     np.testing.assert_allclose(terms.objectives, [[100, 7], [0, 7]])
 
 
+def test_a_hit_is_worth_what_stability_and_domain_leave_of_it() -> None:
+    asked = predictions([400.0] * 4, above=[0.0, 0.1, 0.0, 0.0], sigma=5.0, domain=[0.0, 0.0, 0.9, 1.0])
+    whole, unstable, unlike, outside = CAREFUL(asked).met
+    assert whole == pytest.approx(1.0)
+    assert unstable == pytest.approx(np.exp(-1))
+    assert unlike == pytest.approx(0.5)
+    assert outside == 0.0
+
+
+def test_doubt_widens_what_the_model_says() -> None:
+    doubtful = Reward(TARGETS, SCALES, replace(PLAIN, doubt=2.0))
+    asked = predictions([200.0, 320.0], sigma=25.0)
+    twice = REWARD(predictions([200.0, 320.0], sigma=50.0))
+    np.testing.assert_allclose(doubtful(asked).met, twice.met)
+    np.testing.assert_allclose(doubtful(asked).target, twice.target)
+
+
+def test_a_hit_lies_inside_with_a_margin() -> None:
+    cautious = Reward(TARGETS, SCALES, replace(PLAIN, margin=1.0))
+    assert cautious(predictions([305.0, 315.0], sigma=10.0)).hit.tolist() == [False, True]
+    window = (parse_target("band_gap=1.5±0.2 eV"),)
+    gap = Reward(window, {"band_gap": Scale(centre=1.0, spread=1.0)}, replace(PLAIN, margin=1.0))
+    asked = predictions(0.0, sigma=[0.05, 0.05, 5.0, 5.0])
+    values = np.array([1.34, 1.36, 1.39, 1.41])  # the margin of the unsure ones ends half-way to the middle
+    asked["band_gap"] = replace(asked["density"], mean=values)
+    assert gap(asked).hit.tolist() == [False, True, False, True]
+
+
+def test_a_formation_energy_beats_the_known_hull_by_little() -> None:
+    energy = (parse_target("formation_energy_per_atom<=-2.5 eV/atom"),)
+    asked = predictions(0.0, above=[-0.3, -0.3, 0.0])
+    asked["formation_energy_per_atom"] = replace(asked["density"], mean=np.array([-2.6, -2.9, -2.6]))
+    scales = {"formation_energy_per_atom": Scale(centre=-1.0, spread=1.0)}
+    terms = Reward(energy, scales, replace(PLAIN, plausible=0.05))(asked)
+    assert terms.hit.tolist() == [False, True, True]
+    np.testing.assert_allclose(terms.objectives[:, 0], [0.15, 0.0, 0.0], atol=1e-12)
+
+
 def number(low: float, high: float) -> st.SearchStrategy[float]:
     return st.floats(low, high, allow_subnormal=False)
 
@@ -69,19 +109,21 @@ rewards = number(0, 1000), number(0.125, 30), number(-1, 3), number(0, 500), num
 def test_the_floor_lies_below_every_valid_crystal(
     modulus: float, density: float, above: float, sigma: float, domain: float
 ) -> None:
-    assert REWARD(predictions(modulus, density, above, sigma, domain)).total[0] > REWARD.floor
+    for reward in (REWARD, CAREFUL):
+        assert reward(predictions(modulus, density, above, sigma, domain)).total[0] > reward.floor
 
 
+@pytest.mark.parametrize("reward", [REWARD, CAREFUL], ids=["plain", "careful"])
 @given(*rewards, number(0.0625, 0.5))
 def test_nearer_more_stable_and_surer_is_never_worse(
-    modulus: float, density: float, above: float, sigma: float, domain: float, step: float
+    reward: Reward, modulus: float, density: float, above: float, sigma: float, domain: float, step: float
 ) -> None:
-    here = REWARD(predictions(modulus, density, above, sigma, domain)).total[0]
-    assert REWARD(predictions(modulus + 100 * step, density, above, sigma, domain)).total[0] >= here - 1e-12
-    if above - step >= -0.1:  # farther below the hull a model rather errs
-        assert REWARD(predictions(modulus, density, above - step, sigma, domain)).total[0] >= here - 1e-12
-    assert REWARD(predictions(modulus, density, above, max(sigma - step, 0), domain)).total[0] >= here - 1e-12
-    assert REWARD(predictions(modulus, density, above, sigma, max(domain - step, 0))).total[0] >= here - 1e-12
+    here = reward(predictions(modulus, density, above, sigma, domain)).total[0]
+    assert reward(predictions(modulus + 100 * step, density, above, sigma, domain)).total[0] >= here - 1e-12
+    if above - step >= -reward.config.plausible:  # farther below the hull a model rather errs
+        assert reward(predictions(modulus, density, above - step, sigma, domain)).total[0] >= here - 1e-12
+    assert reward(predictions(modulus, density, above, max(sigma - step, 0), domain)).total[0] >= here - 1e-12
+    assert reward(predictions(modulus, density, above, sigma, max(domain - step, 0))).total[0] >= here - 1e-12
 
 
 def test_a_sure_prediction_is_as_far_as_it_is() -> None:
@@ -116,6 +158,10 @@ def test_wrong_settings_are_refused() -> None:
         Scale.of(np.array([np.nan]))
     with pytest.raises(InputError, match="clip"):
         LearningConfig(clip=1.5)
+    with pytest.raises(InputError, match="doubt"):
+        RewardConfig(doubt=0.0)
+    with pytest.raises(InputError, match="margin"):
+        RewardConfig(margin=-1.0)
     with pytest.raises(InputError, match="domain limit"):
         RewardConfig(domain_limit=1.0)
 
