@@ -7,7 +7,7 @@
 | --- | --- |
 | d_t | expected distance to target t of a normal variable with the predicted mean and k times the standard deviation |
 | s_t | `Scale.reach`: the distance of the untuned generator's median crystal, at least the spread of its crystals |
-| P_t, k, λ_m | probability that this variable meets target t, 0 where its mean does not; `RewardConfig.doubt`, `met` |
+| P_t, k, λ_m | probability that this variable meets target t, 0 for no hit; `RewardConfig.doubt`, `met` |
 | T, λ_s, h, p | `RewardConfig.stability`, `hull_scale`, `plausible`: farther below the hull a model rather errs |
 | X | the domain score's excess over `RewardConfig.domain_limit`, 0..1 |
 | U | mean over targets of σ_t / (σ_t + spread), σ_t epistemic, plus X |
@@ -126,7 +126,7 @@ class Reward:
         target = -np.sum(losses, axis=0)
         inside = [self._inside(t, believed[t.name]) for t in self.targets if not t.is_objective]
         stability, uncertainty = self._stability(believed), self._uncertainty(believed)
-        met = self._met(believed)
+        met = self._met(believed, inside)
         if self.config.discounted:
             met = met * stability * (1 - self._excess(believed))
         total = (
@@ -171,14 +171,14 @@ class Reward:
             spare = np.minimum(spare, (target.upper - target.lower) / 4)
         return np.asarray(target.satisfied(prediction.mean - spare) & target.satisfied(prediction.mean + spare))
 
-    def _met(self, predictions: Mapping[str, Prediction]) -> Floats:
+    def _met(self, predictions: Mapping[str, Prediction], inside: Sequence[NDArray[np.bool_]]) -> Floats:
+        demands = [target for target in self.targets if not target.is_objective]
         chances = [
             probability_met(target, predictions[target.name].mean, self.config.doubt * predictions[target.name].std)
-            for target in self.targets
-            if not target.is_objective
+            for target in demands
         ]
         n = len(predictions[self.targets[0].name].mean)
-        return np.prod(chances, axis=0) if chances else np.zeros(n)
+        return np.prod([*chances, *inside], axis=0) if chances else np.zeros(n)
 
     def _stability(self, predictions: Mapping[str, Prediction]) -> Floats:
         above = predictions[HULL_DISTANCE].mean
