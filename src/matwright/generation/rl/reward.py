@@ -178,7 +178,7 @@ class Reward:
             for target in demands
         ]
         n = len(predictions[self.targets[0].name].mean)
-        return np.prod([*chances, *inside], axis=0) if chances else np.zeros(n)
+        return np.prod(chances, axis=0) * np.logical_and.reduce(inside) if chances else np.zeros(n)
 
     def _stability(self, predictions: Mapping[str, Prediction]) -> Floats:
         above = predictions[HULL_DISTANCE].mean
