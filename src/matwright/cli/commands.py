@@ -146,4 +146,9 @@ COMMANDS = (
         summary="Say what is in a campaign's store, or write its records for others to read.",
         example="matwright store export campaign.db --format csv --out records.csv",
     ),
+    Command(
+        name="dft",
+        summary="Write the inputs of a density-functional calculation, or run it.",
+        example="matwright dft write NaCl.cif --settings vasp-mp-relax --out nacl-vasp",
+    ),
 )
