@@ -22,7 +22,7 @@ from matwright.generation.encoder import EncoderConfig
 from matwright.generation.fit import fit_autoencoder
 from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_loss import FitParts
-from matwright.generation.fit_report import EpochReport, evaluate
+from matwright.generation.fit_report import EpochReport
 from matwright.generation.graph_reader import GraphReader, with_graphs
 from matwright.generation.physics_terms import PhysicsTerms
 from matwright.generation.prior_fit import PriorFitConfig, PriorReport, fit_prior
@@ -108,8 +108,6 @@ def train_generator(
             physics=PhysicsTerms(corpus.packer),
         ),
     )  # fmt: skip
-    if not reports:  # a resumed training of which only the prior was left
-        record(evaluate(model, corpus.valid))
     flow = fit_prior(model, corpus.train, corpus.valid, prior or PriorFitConfig(seed=fit.seed))
     facts = {"data": dict(data or {}), "start": None if start is None else start.name, "fit": asdict(fit)}
     facts |= _measured(corpus, reports[-1], flow)

@@ -162,7 +162,7 @@ def _searched(
     )
     written, reports = search_folder(search, n, out=out, progress=listener)
     for report in reports:
-        where = "drawn from the prior" if report.round == 0 else f"gradient round {report.round}"
+        where = "free samples" if report.round == 0 else f"gradient round {report.round}"
         typer.echo(f"{where}: {report.hit_rate:.1%} of {report.drawn} meet the targets by the surrogate")
     typer.echo(
         f"{written} different crystals, the best first, in {out / 'cifs'}, their table in {out / 'candidates.csv'}"

@@ -30,7 +30,12 @@ def consistency_loss(
     training = model.training
     model.eval()
     rollout = sample_sequences(
-        model.decoder, rules, n, temperatures=Temperatures(), generator=torch.Generator().manual_seed(seed)
+        model.decoder,
+        rules,
+        n,
+        temperatures=Temperatures(),
+        generator=torch.Generator().manual_seed(seed),
+        latents=model.decoder.draw_latents,
     )
     model.train(training)
     rows = rollout.complete.nonzero()[:, 0]

@@ -177,6 +177,14 @@ class SequenceDecoder(nn.Module):
             raise InputError("this generator has not learned to write without a latent")
         return self.no_latent.expand(n, -1)
 
+    def free_latents(self, n: int, generator: torch.Generator) -> Tensor:
+        """(n, latent) what free samples are decoded from: no latent where the decoder can do without, else the prior.
+
+        A latent that holds a whole crystal leaves the decoder nothing to choose, so that a draw of the prior is only as
+        good as the prior, and demands on elements would contradict it. Without a latent the decoder chooses itself.
+        """
+        return self.draw_latents(n, generator) if self.no_latent is None else self.without_latent(n, generator)
+
     # Tables that do not depend on the sequence -------------------------------------------------------------------
 
     def element_table(self) -> Tensor:

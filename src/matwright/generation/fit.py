@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -87,7 +88,7 @@ def fit_autoencoder(
 
     Args:
         model, train, valid, config: what is trained, on what, and how.
-        on_epoch: told after each epoch.
+        on_epoch: told after each epoch, and once where a resumed training has none left.
         rebuild: measures after each epoch how many crystals come back from their latent; None: not measured.
         state: file of the training's state, written after each epoch; a training whose file exists goes on from there.
         parts: what further terms of the loss need; the adversarial mode makes its discriminator where none is given.
@@ -101,19 +102,32 @@ def fit_autoencoder(
         training = _Training(model, config, parts or FitParts())
         if state is not None and state.is_file():
             training.load(state)
+        told = False
         while training.epoch < config.epochs:
             loss = _epoch(training, train, config)
             if loss is None:
                 break
-            report = evaluate(
-                training.averaged, valid, physics=training.parts.physics, discriminator=training.parts.discriminator
-            )
-            rates = rebuild(training.averaged) if rebuild is not None else None
             if state is not None:
                 training.save(state)
-            on_epoch(replace(report, epoch=training.epoch, seconds=training.seconds, train_loss=loss, rebuilt=rates))
+            on_epoch(_report(training, valid, loss, rebuild))
+            told = True
+        if not told:  # a resumed training that was at its end
+            on_epoch(_report(training, valid, math.nan, rebuild))
         model.load_state_dict(training.averaged.state_dict())
         model.eval()
+
+
+def _report(
+    training: _Training,
+    valid: SequenceData,
+    loss: float,
+    rebuild: Callable[[SequenceAutoencoder], RebuildRates] | None,
+) -> EpochReport:
+    """What the averaged model can do now."""
+    parts = training.parts
+    report = evaluate(training.averaged, valid, physics=parts.physics, discriminator=parts.discriminator)
+    rates = rebuild(training.averaged) if rebuild is not None else None
+    return replace(report, epoch=training.epoch, seconds=training.seconds, train_loss=loss, rebuilt=rates)
 
 
 def _epoch(training: _Training, train: SequenceData, config: FitConfig) -> float | None:
@@ -133,8 +147,10 @@ def _epoch(training: _Training, train: SequenceData, config: FitConfig) -> float
         losses.append(_step(training, train.select(torch.from_numpy(index)), config, progress))
         training.average.update_parameters(training.model)
         training.steps += 1
+    if not losses:
+        return None
     training.epoch += 1
-    return float(np.mean(losses)) if losses else None
+    return float(np.mean(losses))
 
 
 def _running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:

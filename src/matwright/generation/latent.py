@@ -1,4 +1,4 @@
-"""The learned generator: latents from the prior, sequences from the decoder, crystals from the sequences."""
+"""The learned generator: latents, sequences from the decoder, crystals from the sequences."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class LatentGenerator:
 
         Args:
             n, constraints, seed: as in `sample`.
-            aim: region of latent space to sample from; None: the prior.
+            aim: region of latent space to sample from; None: free samples (see `SequenceDecoder.free_latents`).
 
         Raises:
             InputError: as `sample`, or the aim's material is none that the generator could write.
@@ -121,7 +121,7 @@ class LatentGenerator:
         packer = self._trained.packer
         rules = MaskRules(packer.vocabulary, packer.catalogue, constraints)
         check_seed(seed)
-        latents = self._latents(constraints) if aim is None else aim.latents(self._trained)
+        latents = None if aim is None else aim.latents(self._trained)
         found: list[Sample] = []
         tally, chunk, idle = SamplingTally(), 0, 0
         while len(found) < n:
@@ -136,15 +136,6 @@ class LatentGenerator:
                 )
         self._tally = tally
         return found[:n]
-
-    def _latents(self, constraints: Constraints) -> Latents | None:
-        """Where latents come from without an aim: the prior (None), or nowhere for a decoder that can do without.
-
-        A latent that holds a whole crystal names its elements, which demands on elements would contradict.
-        """
-        decoder = self._trained.model.decoder
-        chemical = constraints.allowed or constraints.required or constraints.formula
-        return decoder.without_latent if decoder.config.optional_latent and chemical else None
 
     def _chunk(
         self, rules: MaskRules, seed: int, chunk: int, latents: Latents | None

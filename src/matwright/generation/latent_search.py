@@ -1,7 +1,8 @@
 """Searches latents whose crystals meet targets: draw, judge, fit a predictor on latents, follow its gradient, repeat.
 
 The third way of E28's goals, beside policy gradients: the decoder stays as it is and u is moved. Every round decodes as
-many sequences as the first, which is drawn from the prior; what is handed out is ranked by the surrogate, not by the
+many sequences as the first, whose sequences are free samples (their latents are read by the recognition network where
+the decoder wrote without one); what is handed out is ranked by the surrogate, not by the
 predictor on latents, whose answers only say where to look.
 """
 
@@ -23,7 +24,7 @@ from matwright.generation.latent_predictor import LatentPredictor, PredictorConf
 from matwright.generation.masks import MaskRules
 from matwright.generation.rl.archive import Archive
 from matwright.generation.rl.scoring import Scored, Scorer, archived
-from matwright.generation.sampler import Rollout, sample_sequences
+from matwright.generation.sampler import Latents, Rollout, sample_sequences
 from matwright.rng import torch_generator
 
 
@@ -33,7 +34,7 @@ class SearchConfig:
     """How latents are searched.
 
     Attributes:
-        rounds: gradient rounds after the first, which draws from the prior; 0: sampling and ranking alone.
+        rounds: gradient rounds after the first, which draws free samples; 0: sampling and ranking alone.
         draws: sequences decoded a round.
         starts: share of the judged latents, the best, from which a round starts.
         steps, rate: of Adam on u.
@@ -100,9 +101,9 @@ class LatentSearch:
         """
         found: Archive | None = None
         for number in range(self._config.rounds + 1):
-            rollout = self._decode(self._base(number), number)
+            rollout = self._decode(self._base(number) if number else None, number)
             scored = self._scorer(rollout)
-            self._remember(rollout, scored)
+            self._remember(rollout, scored, read=number == 0)
             on_round(_report(number, scored))
             self.latest = new = archived(scored, rollout, number)
             found = new.best(keep) if found is None else found.merged(new, keep)
@@ -111,12 +112,10 @@ class LatentSearch:
         return found
 
     def _base(self, number: int) -> Tensor:
-        """(draws, latent) u of a round."""
+        """(draws, latent) u of a round after the first."""
         config, latent = self._config, self._trained.model.decoder.config.latent
         generator = torch_generator(self._seed, "latent-search", number)
         noise = torch.randn(config.draws, latent, generator=generator)
-        if number == 0:
-            return noise
         bases, rewards = torch.cat(self._bases), torch.cat(self._rewards)
         best = rewards.topk(max(1, round(config.starts * len(rewards)))).indices
         start = bases[best[torch.randint(len(best), (config.draws,), generator=generator)]]
@@ -139,13 +138,18 @@ class LatentSearch:
             optimiser.step()
         return base.detach()
 
-    def _decode(self, base: Tensor, number: int) -> Rollout:
+    def _decode(self, base: Tensor | None, number: int) -> Rollout:
+        """The sequences of u, free samples without."""
         decoder = self._trained.model.decoder
-        with torch.no_grad():
-            z = decoder.prior.to_latent(base)
+        latents: Latents | None = None
+        if base is not None:
+            with torch.no_grad():
+                z = decoder.prior.to_latent(base)
 
-        def repeated(n: int, _: torch.Generator) -> Tensor:  # more are asked for where space groups are restricted
-            return z.repeat(-(-n // len(z)), 1)[:n]
+            def repeated(n: int, _: torch.Generator) -> Tensor:  # more are asked for where space groups are restricted
+                return z.repeat(-(-n // len(z)), 1)[:n]
+
+            latents = repeated
 
         return sample_sequences(
             decoder,
@@ -154,15 +158,21 @@ class LatentSearch:
             temperatures=self._trained.temperatures,
             generator=torch_generator(self._seed, "latent-search-decode", number),
             room=self._room,
-            latents=repeated,
+            latents=latents,
         )
 
-    def _remember(self, rollout: Rollout, scored: Scored) -> None:
-        """Keep u, target properties and rewards of the crystals that could be judged."""
+    def _remember(self, rollout: Rollout, scored: Scored, *, read: bool) -> None:
+        """Keep u, target properties and rewards of the crystals that could be judged.
+
+        With `read`, latents that the decoder was not told are those that the recognition network reads.
+        """
         judged = scored.valid[scored.passed]
         rows = torch.from_numpy(scored.rows[scored.passed][judged])
+        model = self._trained.model
         with torch.no_grad():
-            base, _ = self._trained.model.decoder.prior.to_base(rollout.z[rows])
+            untold = read and model.decoder.no_latent is not None and len(rows) > 0
+            z = model.encoder(rollout.batch.select(rows))[0] if untold else rollout.z[rows]
+            base, _ = model.decoder.prior.to_base(z)
         values = [scored.predictions[target.name].mean[judged] for target in self._scorer.reward.targets]
         self._bases.append(base)
         self._values.append(torch.tensor(np.stack(values, axis=1), dtype=torch.float32))

@@ -76,12 +76,12 @@ def sample_sequences(
     room: Room | None = None,
     latents: Latents | None = None,
 ) -> Rollout:
-    """Draw n sequences with latents from the prior or from `latents`; incomplete ones are marked, not drawn again.
+    """Draw n sequences, free ones or with latents from `latents`; incomplete ones are marked, not drawn again.
 
     With `room`, coordinates that collide are drawn again; without, the decoder's own distribution is sampled.
     """
     drawn = n * GROUP_OVERSAMPLING if rules.restricts_groups else n
-    z = (latents or decoder.draw_latents)(drawn, generator)
+    z = (latents or decoder.free_latents)(drawn, generator)
     formula = draw_formulas(decoder, rules, z, temperatures.formula, generator)
     formula, cells = draw_cells(
         decoder,

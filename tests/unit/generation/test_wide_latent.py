@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matwright.api.generate import load_generator
 from matwright.errors import InputError
 from matwright.generation.autoencoder import BoundWeights, LatentTerms, SequenceAutoencoder, negative_bound
 from matwright.generation.corpus import Corpus, build_corpus
@@ -18,6 +19,7 @@ from matwright.generation.fit import fit_autoencoder
 from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_report import EpochReport, evaluate
 from matwright.generation.jitter import element_masks, swap_elements
+from matwright.generation.latent import LatentGenerator
 from matwright.generation.likelihood import sequence_log_prob
 from matwright.generation.masks import MaskRules
 from matwright.generation.prior import LatentFlow
@@ -171,3 +173,37 @@ def test_the_fitted_prior_is_likelier_than_the_standard_one(corpus: Corpus) -> N
     assert again.fitted >= first.fitted  # goes on from the fitted flow
     drawn = model.decoder.draw_latents(500, torch.Generator().manual_seed(0))
     assert float(drawn.mean()) == pytest.approx(2.0, abs=0.5)
+
+
+def test_free_samples_need_no_latent_where_the_decoder_can_do_without(corpus: Corpus) -> None:
+    wide, stream = _wide(corpus).eval(), torch.Generator().manual_seed(0)
+    assert wide.decoder.no_latent is not None
+    torch.testing.assert_close(wide.decoder.free_latents(3, stream), wide.decoder.no_latent.detach().expand(3, -1))
+    narrow = SequenceAutoencoder(
+        decoder=SMALL, encoder=EncoderConfig(latent=4, width=24), vocabulary=corpus.packer.vocabulary,
+        catalogue=corpus.packer.catalogue,
+    )  # fmt: skip
+    again = torch.Generator().manual_seed(0)
+    assert torch.equal(narrow.decoder.free_latents(3, stream.manual_seed(0)), narrow.decoder.draw_latents(3, again))
+
+
+def test_a_training_at_its_end_reports_once(corpus: Corpus, tmp_path: Path) -> None:
+    config, state = FitConfig(epochs=1, batch_size=32, averaging=0.9, minutes=1e6), tmp_path / "state.safetensors"
+    reports = list[EpochReport]()
+    fit_autoencoder(_wide(corpus), corpus.train, corpus.valid, config, on_epoch=reports.append, state=state)
+    fit_autoencoder(_wide(corpus), corpus.train, corpus.valid, config, on_epoch=reports.append, state=state)
+    assert [report.epoch for report in reports] == [1, 1]
+    assert reports[0].bound == reports[1].bound
+
+
+def test_the_shipped_generator_rebuilds_most_of_what_it_reads() -> None:
+    """Well-known compounds come back from their latent mean; the latent is not a bottleneck that forgets them."""
+    generator = load_generator("mp-generator")
+    assert isinstance(generator, LatentGenerator)
+    packer, model = generator.trained.packer, generator.trained.model
+    known = [sequence for sequence in known_structures() if packer.fits(sequence)]
+    few = known[:: len(known) // 24]
+    rates = rebuild_rates(model, packer, packer.pack(few))
+    assert rates.formula > 0.6
+    assert generator.trained.record["rebuilt"]["crystal"] > 0.6
+    assert generator.trained.record["active_units"] >= 16
