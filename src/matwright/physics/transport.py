@@ -37,8 +37,9 @@ _DIRECTIONS = 3
 _HOP = 2.5
 """Å, length of a jump between sites: only to count about how many there were."""
 _FEWEST_HOPS = 10.0
-_EXPONENTS = (0.5, 1.5)
-"""Of the time in the mean squared displacement; 1 where ions diffuse, 0 where they rattle, 2 where they fly."""
+_EXPONENTS = (0.3, 1.5)
+"""Of the lag in the mean squared displacement: 1 where ions diffuse, less where rattling lifts the short lags, 0 where
+they only rattle, 2 where they fly."""
 FEWEST_FRAMES = 20
 """Of a trajectory."""
 _FEWEST_TEMPERATURES = 4
@@ -136,7 +137,7 @@ def _diffusion(positions: Array, step: float, window: Window, *, walkers: int) -
     msd = squares.mean(axis=1).sum(axis=1)
     std, exponent = max(between_pieces, between_halves), _exponent(msd, window)
     hops = max(value, 0.0) / CM2_S_PER_A2_PS * 2 * _DIRECTIONS * step * (len(positions) - 1) * walkers / _HOP**2
-    reason = _unresolved(value, std, exponent, hops if walkers > 1 else np.inf)
+    reason = _unresolved(value, (between_pieces, std), exponent, hops if walkers > 1 else np.inf)
     return Diffusion(
         value=value,
         std=std,
@@ -164,19 +165,25 @@ def _slopes(squares: Array, step: float, window: Window) -> Array:
 
 
 def _exponent(msd: Array, window: Window) -> float:
-    """D ln MSD / d ln lag over the window; 0 where nothing moves."""
+    """Slope of ln MSD over ln lag in the window; 0 where nothing moves."""
     lags = _lags(len(msd), window)
     if msd[lags].min() <= 0.0:
         return 0.0
     return float(np.polyfit(np.log(lags), np.log(msd[lags]), 1)[0])
 
 
-def _unresolved(value: float, std: float, exponent: float, hops: float) -> str:
-    """Why a trajectory shows no diffusion; empty where it does."""
+def _unresolved(value: float, stds: tuple[float, float], exponent: float, hops: float) -> str:
+    """Why a trajectory shows no diffusion; empty where it does.
+
+    Twice the error is asked of the one between many ions (`stds[0]`), once of the larger one: the difference between
+    two halves is a single number, often large by chance.
+    """
     if hops < _FEWEST_HOPS:
         return f"the ions made about {hops:.1f} jumps in all, fewer than {_FEWEST_HOPS:.0f}"
-    if value < 2.0 * std:
-        return f"{value:.2g} cm²/s is less than twice its error, {std:.1g}"
+    if value < 2.0 * stds[0]:
+        return f"{value:.2g} cm²/s is less than twice its error, {stds[0]:.1g}"
+    if value < stds[1]:
+        return f"{value:.2g} cm²/s is less than half the difference between the two halves of the run"
     if not _EXPONENTS[0] <= exponent <= _EXPONENTS[1]:
         return f"the displacement grows as the lag to the power of {exponent:.2f}, not in proportion to it"
     return ""

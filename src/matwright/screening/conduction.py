@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, final
@@ -151,24 +151,56 @@ def conductivity(
     replicas = [Replica(crystal=cell, temperature=kelvin) for kelvin in chosen.temperatures]
     moved = run_dynamics(replicas, potential, settings=chosen.dynamics, on_step=on_step)
     seconds = rested.seconds + sum(one.seconds for one in moved)
-    kept = tuple(one for one in moved if isinstance(one, Trajectory))
-    points = [_point(one, chosen) for one in kept]
     lost = {
         replica.temperature: one.reason
         for replica, one in zip(replicas, moved, strict=True)
         if isinstance(one, Failure)
     }
-    if not points:
+    kept = [one for one in moved if isinstance(one, Trajectory)]
+    if not kept:
         return Failure(reason=f"every temperature was lost: {next(iter(lost.values()))}", seconds=seconds)
-    found = _extrapolated(points, cell, chosen)
-    return replace(
-        found,
-        crystal=rested.crystal,
+    return replace(analysed(kept, chosen), crystal=rested.crystal, failures=lost, seconds=seconds)
+
+
+def analysed(trajectories: Sequence[Trajectory], settings: ConductionSettings) -> Conductivity:
+    """Diffusion at each temperature, and the line through those that show it; also of trajectories kept from before.
+
+    Args:
+        trajectories: of one supercell, which stands as `crystal` in the answer.
+        settings: ion and lags.
+
+    Raises:
+        InputError: no trajectory, or one that is too short.
+    """
+    if not trajectories:
+        raise InputError("a conductivity needs at least one trajectory")
+    cell = trajectories[0].replica.crystal
+    points = sorted((_point(one, settings) for one in trajectories), key=lambda point: point.temperature)
+    good = [point for point in points if point.resolved]
+    fit, at_room, log_std, reason = None, None, None, ""
+    try:
+        fit = arrhenius(
+            [point.temperature for point in good],
+            [point.tracer.value for point in good],
+            [point.tracer.std for point in good],
+        )
+        diffusion, log_std = fit.at(ROOM)
+        at_room = _sigma(diffusion, cell, settings.ion, ROOM)
+    except CalculationError as error:
+        why = "; ".join(f"{point.temperature:g} K: {point.reason}" for point in points if not point.resolved)
+        reason = f"{error} ({why})" if why else str(error)
+    return Conductivity(
+        crystal=cell,
         atoms=len(cell),
         room=shortest_translation(cell.lattice),
-        failures=lost,
-        seconds=seconds,
-        trajectories=kept,
+        points=tuple(points),
+        failures={},
+        fit=fit,
+        at_room=at_room,
+        log_std=log_std,
+        reason=reason,
+        seconds=sum(one.seconds for one in trajectories),
+        trajectories=tuple(trajectories),
     )
 
 
@@ -206,35 +238,6 @@ def _point(trajectory: Trajectory, settings: ConductionSettings) -> Point:
 def _sigma(diffusion: float, cell: Crystal, ion: str, temperature: float) -> float:
     ions = sum(symbol(number) == ion for number in cell.numbers.tolist())
     return nernst_einstein(diffusion, ions=ions, volume=cell.volume, charge=ION_CHARGES[ion], temperature=temperature)
-
-
-def _extrapolated(points: list[Point], cell: Crystal, settings: ConductionSettings) -> Conductivity:
-    """With the fit where there is one; what belongs to the crystal is filled in by the caller."""
-    good = [point for point in points if point.resolved]
-    fit, at_room, log_std, reason = None, None, None, ""
-    try:
-        fit = arrhenius(
-            [point.temperature for point in good],
-            [point.tracer.value for point in good],
-            [point.tracer.std for point in good],
-        )
-        diffusion, log_std = fit.at(ROOM)
-        at_room = _sigma(diffusion, cell, settings.ion, ROOM)
-    except CalculationError as error:
-        why = "; ".join(f"{point.temperature:g} K: {point.reason}" for point in points if not point.resolved)
-        reason = f"{error} ({why})" if why else str(error)
-    return Conductivity(
-        crystal=cell,
-        atoms=len(cell),
-        room=0.0,
-        points=tuple(points),
-        failures={},
-        fit=fit,
-        at_room=at_room,
-        log_std=log_std,
-        reason=reason,
-        seconds=0.0,
-    )
 
 
 def plain(found: Conductivity) -> dict[str, Any]:

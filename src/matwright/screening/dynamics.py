@@ -180,6 +180,7 @@ def run_dynamics(
     *,
     settings: DynamicsSettings | None = None,
     on_step: Callable[[int, int], None] | None = None,
+    go_on: Callable[[], bool] | None = None,
 ) -> list[Trajectory | Failure]:
     """Move all replicas; the answers are in their order.
 
@@ -189,6 +190,7 @@ def run_dynamics(
         potential: energies and forces.
         settings: `DynamicsSettings()` where None.
         on_step: called after each step with its number and the number of all steps.
+        go_on: asked after each step of the production; where it says no, the trajectories end there: a budget of time.
 
     Raises:
         InputError: a disordered or not fully periodic crystal, fewer than two atoms, a temperature not above 0.
@@ -214,6 +216,8 @@ def run_dynamics(
             walker.seconds += (time.perf_counter() - start) * len(walker.positions) / atoms
         if on_step is not None:
             on_step(step, before + kept)
+        if go_on is not None and step > before and not go_on():
+            break
     answers |= {walker.index: walker.trajectory() for walker in walkers if walker.index not in answers}
     return [answers[index] for index in range(len(replicas))]
 

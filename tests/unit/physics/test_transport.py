@@ -67,7 +67,7 @@ def test_charge_diffuses_as_the_ions_do_unless_they_go_together() -> None:
         (walk(0, 0.0), "fewer than 10"),
         (walk(0, 1e-8), "fewer than 10"),
         (np.arange(300)[:, None, None] * np.random.default_rng(0).normal(size=(24, 3)), "power of 2.00"),
-        (np.concatenate([walk(0, 0.0, rattle=0.0)[:150], walk(1, 4e-5, rattle=0.0)[:150]]), "twice its error"),
+        (np.concatenate([walk(0, 0.0, rattle=0.0)[:150], walk(1, 4e-5, rattle=0.0)[:150]]), "two halves of the run"),
     ],
     ids=["rattling", "hardly moving", "flying", "only in the second half"],
 )

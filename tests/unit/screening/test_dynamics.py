@@ -119,6 +119,9 @@ def test_a_replica_repeats_and_a_broken_one_costs_only_itself() -> None:
     np.testing.assert_array_equal(moved(together[0]).positions, moved(alone[0]).positions)
     assert isinstance(together[1], Failure)
     assert "step" in together[1].reason
+    shares = iter([True] * 20 + [False])
+    cut = run_dynamics([good], effective_medium(), settings=settings, go_on=lambda: next(shares))
+    np.testing.assert_array_equal(moved(cut[0]).positions, moved(alone[0]).positions[:11])
     other = run_dynamics([good], effective_medium(), settings=replace(settings, seed=1))
     assert np.abs(moved(other[0]).positions - moved(alone[0]).positions).max() > 0.01
 

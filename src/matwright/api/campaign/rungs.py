@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,42 @@ def _moduli(route: Route, option: str) -> Callable[[Table, Path], Evaluator]:
     return make
 
 
+def _conduction(table: Table, _folder: Path) -> Evaluator:
+    from matwright.campaign.evaluators.conduction import ConductionEvaluator  # behind its door: few campaigns ask
+    from matwright.screening.conduction import ConductionSettings
+    from matwright.screening.dynamics import DynamicsSettings
+
+    potential, version = _potential(table)
+    default = ConductionSettings()
+    kelvin = table.get("temperatures", list(default.temperatures))
+    if not isinstance(kelvin, list) or any(isinstance(one, bool) or not isinstance(one, int | float) for one in kelvin):
+        raise InputError(f"temperatures is a list of numbers in K, found {kelvin!r}")
+    step = _float(table, "timestep", default.dynamics.timestep)
+    production = _float(table, "production", default.dynamics.production)
+    conduction = ConductionSettings(
+        ion=_text(table, "ion", default.ion),
+        temperatures=tuple(float(one) for one in kelvin),
+        dynamics=DynamicsSettings(timestep=step, production=production, interval=10 * step),
+    )
+    return ConductionEvaluator(potential=potential, version=version, conduction=conduction)
+
+
+def _dft(table: Table, folder: Path) -> Evaluator:
+    from matwright.campaign.evaluators.dft import DftEvaluator  # behind its door: few campaigns ask
+    from matwright.screening.dft.calculation import Programs
+
+    name = _text(table, "settings")
+    usual = Programs()
+    files = folder / _text(table, "pseudopotentials") if "pseudopotentials" in table else usual.pseudopotentials
+    programs = Programs(python=_text(table, "python", usual.python), pseudopotentials=files)
+    relaxation = None
+    if "fmax" in table or "smax" in table:
+        fmax, smax = _float(table, "fmax", 0.05), _float(table, "smax", 0.5)
+        relaxation = RelaxationSettings(fmax=fmax, smax=smax, max_steps=50, max_seconds=inf)
+    own = folder / name
+    return DftEvaluator.of(own if own.is_file() else name, programs=programs, relaxation=relaxation)
+
+
 def _experiment(table: Table, folder: Path) -> Evaluator:
     units = dict(parse_heading(text) for text in _texts(table, "quantities"))
     return ExperimentEvaluator(
@@ -130,6 +167,8 @@ _KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[Table, Path], Evaluator]]]
     "stability": (("potential", "fmax", "smax", "max_steps"), _stability),
     "equation_of_state": (("potential", "span"), _moduli(Route.EQUATION_OF_STATE, "span")),
     "elastic": (("potential", "strain"), _moduli(Route.ELASTIC_TENSOR, "strain")),
+    "conduction": (("potential", "ion", "temperatures", "timestep", "production"), _conduction),
+    "dft": (("settings", "python", "pseudopotentials", "fmax", "smax"), _dft),
     "experiment": (("table", "quantities"), _experiment),
 }
 """Kind → names that its table may have, and what makes the evaluator."""

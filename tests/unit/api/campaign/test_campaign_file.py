@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 from matwright.api.campaign import load_campaign, run_campaign
+from matwright.api.campaign.rungs import make_evaluator
+from matwright.campaign.evaluators.conduction import ConductionEvaluator
+from matwright.campaign.evaluators.dft import DftEvaluator
 from matwright.cli import main
 from matwright.errors import InputError
 
@@ -67,3 +71,36 @@ def test_two_evaluators_of_one_name_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["campaign.toml", "closed-loop.toml"])
 def test_the_examples_are_read(name: str) -> None:
     assert load_campaign(Path(__file__).parents[4] / "configs" / name).evaluators
+
+
+def test_the_dear_kinds_take_their_settings(tmp_path: Path) -> None:
+    table = {
+        "kind": "conduction",
+        "ion": "Na",
+        "temperatures": [500, 600, 700, 800],
+        "timestep": 3.0,
+        "production": 4.0,
+    }
+    moved = make_evaluator(table, tmp_path)
+    assert isinstance(moved, ConductionEvaluator)
+    assert moved.conduction.temperatures == (500.0, 600.0, 700.0, 800.0)
+    assert (moved.conduction.ion, moved.conduction.dynamics.interval) == ("Na", 30.0)
+    for wrong, why in (
+        ({"kind": "conduction", "temperatures": 500}, "temperatures is a list"),
+        ({"kind": "conduction", "ion": "Xe"}, "no ion that is followed"),
+        ({"kind": "dft"}, "settings must be a text"),
+        ({"kind": "dft", "settings": "vasp-mp-relax"}, "written, not run"),
+    ):
+        with pytest.raises(InputError, match=why):
+            make_evaluator(wrong, tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("pw.x") is None, reason="pw.x is not installed (quantum-espresso)")
+def test_density_functional_theory_is_a_kind(tmp_path: Path) -> None:
+    point = make_evaluator({"kind": "dft", "settings": "qe-pbe-debian"}, tmp_path)
+    relaxed = make_evaluator({"kind": "dft", "settings": "qe-pbe-debian", "fmax": 0.03}, tmp_path)
+    assert isinstance(point, DftEvaluator)
+    assert isinstance(relaxed, DftEvaluator)
+    assert (point.name, relaxed.name) == ("qe-pbe-debian-point", "qe-pbe-debian-relaxation")
+    assert relaxed.relaxation is not None
+    assert relaxed.relaxation.fmax == 0.03

@@ -1,0 +1,1 @@
+"""Structures and report of the benchmark of Li-ion conductors."""
