@@ -48,12 +48,7 @@ class Option:
 
 def options(ledger: Ledger, proposals: Sequence[Proposal], settings: ChoiceSettings) -> list[Option]:
     """What a round may choose from: new proposals, and where costs count those that may climb on."""
-    members = {one.member.structure for one in ledger.standings}
-    fresh = [
-        Option(address=one.address, crystal=one.crystal, place=0, proposal=one)
-        for one in proposals
-        if one.address not in members
-    ]
+    fresh = [Option(address=one.address, crystal=one.crystal, place=0, proposal=one) for one in proposals]
     if not settings.cost_aware:
         return fresh
     return fresh + [

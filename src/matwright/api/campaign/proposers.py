@@ -34,8 +34,14 @@ class Proposal:
 class Proposer(Protocol):
     """A source of proposals."""
 
-    def propose(self, round_number: int, best: Sequence[Crystal]) -> list[Proposal]:
-        """The proposals of a round, each structure once; the same round and best candidates so far give the same."""
+    def propose(self, round_number: int, known: Sequence[Crystal], best: Sequence[Crystal]) -> list[Proposal]:
+        """The proposals of a round, each structure once.
+
+        Args:
+            round_number: the same round, with the same candidates, gives the same proposals.
+            known: the candidates so far, which are not to be proposed again.
+            best: the best of them, the very best first.
+        """
         ...
 
 
@@ -61,9 +67,10 @@ class PoolProposer:
                 found.setdefault(address, Proposal(address=address, crystal=crystal, origin=origin))
         self._proposals = list(found.values())
 
-    def propose(self, round_number: int, best: Sequence[Crystal]) -> list[Proposal]:  # noqa: ARG002 (it does not change)
-        """All of them."""
-        return self._proposals
+    def propose(self, round_number: int, known: Sequence[Crystal], best: Sequence[Crystal]) -> list[Proposal]:  # noqa: ARG002 (a pool does not change)
+        """All that are not known."""
+        addresses = {structure_hash(crystal) for crystal in known}
+        return [proposal for proposal in self._proposals if proposal.address not in addresses]
 
 
 @final
@@ -79,18 +86,26 @@ class GeneratorProposer:
             _check_learned(self._generator)
         self._generator.sample(1, constraints=constraints, seed=seed)  # contradictions show before anything is stored
 
-    def propose(self, round_number: int, best: Sequence[Crystal]) -> list[Proposal]:
-        """Draw the round's candidates, some of them near the best so far where the settings say so."""
+    def propose(self, round_number: int, known: Sequence[Crystal], best: Sequence[Crystal]) -> list[Proposal]:
+        """Draw the round's candidates, some of them near the best so far where the settings say so.
+
+        A formula with the space group and orbits of a candidate is that candidate again.
+        """
         from matwright.api.design.distinct import Group, group_of
         from matwright.api.design.novelty import Library
 
         seed = derive_seed(self._seed, "campaign", "proposals", round_number)
         library = Library() if self._settings.novel else None
+        known_groups = {group_of(crystal) for crystal in known}
         found: dict[Group, Proposal] = {}
         for candidate, near in self._drawn(seed, best):
             crystal, made = candidate.crystal, candidate.provenance
             group = group_of(crystal)
-            if group in found or (library and not all(one.passed for one in library.verdicts(crystal, group[1]))):
+            if (
+                group in found
+                or group in known_groups
+                or (library and not all(one.passed for one in library.verdicts(crystal, group[1])))
+            ):
                 continue
             parents = [*made.parents, *([near] if near else [])]
             origin = {"proposer": made.generator, "seed": made.seed, "index": made.index, "parents": parents}

@@ -142,9 +142,8 @@ class _Director:
         """Choose the next round and write it down; False where there is nothing to choose."""
         number = ledger.rounds
         self._progress.start(f"round {number + 1}: choosing")
-        proposals = self._proposer.propose(number, [one.member.crystal for one in ledger.leaders])
-        members = {one.member.structure for one in ledger.standings}
-        fresh = [one for one in proposals if one.address not in members]
+        known = [one.member.crystal for one in ledger.standings]
+        fresh = self._proposer.propose(number, known, [one.member.crystal for one in ledger.leaders])
         passed, stopped = self._filter.passed(fresh)
         choices = options(ledger, passed, self._settings.choice)
         batch = self._chooser.batch(ledger, choices, self._size(ledger))
