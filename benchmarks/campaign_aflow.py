@@ -35,6 +35,7 @@ from matwright.campaign.evaluators.lookup import LookupEvaluator
 from matwright.campaign.evaluators.table import ValueTable
 from matwright.campaign.store.address import structure_hash
 from matwright.campaign.store.store import Store
+from matwright.campaign.surrogate import Labels, SurrogateKind, learn
 from matwright.explain.descriptors import describe
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import from_cif
@@ -69,6 +70,8 @@ def main() -> int:
         "trees, expected improvement": (ours, trees, Acquisition.EXPECTED_IMPROVEMENT),
         "trees, greedy": (ours, trees, Acquisition.GREEDY),
         "Gaussian process, EI, Magpie": (magpie, GaussianProcess(), Acquisition.EXPECTED_IMPROVEMENT),
+        "trees, EI, Magpie": (magpie, trees, Acquisition.EXPECTED_IMPROVEMENT),
+        "Gaussian process, EI, descriptors": (ours, GaussianProcess(), Acquisition.EXPECTED_IMPROVEMENT),
     }
     wanted = set(np.argsort(-scores)[:HITS].tolist())
     print(f"{len(crystals)} crystals, the {HITS} with {SCORE} above {np.sort(scores)[-HITS]:.0f} {UNIT}")
@@ -149,13 +152,10 @@ def discover(
 
 
 def trees(known: Array, values: Array, asked: Array, seed: int) -> tuple[Array, Array]:
-    """Mean and spread over 100 extremely randomised trees, each on its own bootstrap."""
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    forest = ExtraTreesRegressor(100, bootstrap=True, max_features=0.5, random_state=seed, n_jobs=1)
-    forest.fit(known, values)
-    each = np.stack([tree.predict(asked) for tree in forest.estimators_])
-    return each.mean(axis=0), each.std(axis=0)
+    """Mean and spread over the trees that a campaign grows."""
+    labels = Labels(features=known, fidelity=np.zeros(len(known)), values=values)
+    guess = learn(labels, SurrogateKind.TREES, seed=seed)(asked, 0.0)
+    return guess.mean, guess.std
 
 
 class GaussianProcess:
