@@ -174,7 +174,7 @@ def _from_campaigns(store: Store, facts: EvaluatorFacts) -> list[Callable[[], Ev
         table
         for name in store.campaign_names()
         for table in (store.campaign_settings(name) or {}).get("evaluators", [])
-        if facts.fidelity is not Fidelity.POTENTIAL
+        if facts.fidelity is not Fidelity.POTENTIAL or table.get("kind") == "conduction"
     ]
     return [partial(make_evaluator, table, folder) for table in tables]
 

@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from matwright.api.campaign.known_values import lookup_table
 from matwright.campaign.evaluator import Evaluator, Fidelity
 from matwright.campaign.evaluators.experiment import ExperimentEvaluator
 from matwright.campaign.evaluators.lookup import LookupEvaluator
@@ -77,6 +78,10 @@ def _lookup(table: Table, folder: Path) -> Evaluator:
     if stated not in words:
         raise InputError(f"fidelity is one of {', '.join(words)}, found {stated!r}{nearest_hint(stated, words)}")
     path = folder / _text(table, "table")
+    if "structure" in table:
+        path = lookup_table(path, _text(table, "structure"), _texts(table, "quantities"))
+    elif "quantities" in table:
+        raise InputError("a lookup with quantities needs structure, the column of the table that holds the structures")
     name = _text(table, "name", "lookup")
     return LookupEvaluator.of(path, name=name, fidelity=Fidelity(stated), cost=_cost(table) or 0.0)
 
@@ -162,7 +167,7 @@ def _potential(table: Table) -> tuple[str, str]:
 
 
 _KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[Table, Path], Evaluator]]] = {
-    "lookup": (("table", "fidelity"), _lookup),
+    "lookup": (("table", "fidelity", "structure", "quantities"), _lookup),
     "surrogate": (("model",), _surrogate),
     "stability": (("potential", "fmax", "smax", "max_steps"), _stability),
     "equation_of_state": (("potential", "span"), _moduli(Route.EQUATION_OF_STATE, "span")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import os
 import signal
 import sys
@@ -17,6 +19,7 @@ from matwright.api.campaign.run import pause_campaign
 from matwright.api.campaign.status import status_lines, status_of, summarise
 from matwright.campaign.evaluators.table import ValueTable
 from matwright.campaign.store.store import Store
+from matwright.cli import main
 from matwright.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -157,6 +160,45 @@ def test_costs_decide_which_fidelity_is_asked(tmp_path: Path) -> None:
     risen = [one.records[0].values["bulk_modulus"].value for one in ledger.standings if len(one.records) == 2]
     below = [one.records[0].values["bulk_modulus"].value for one in ledger.standings if len(one.records) == 1]
     assert np.mean(risen) > np.mean(below)  # dear looks go where cheap ones promise most
+
+
+def test_a_table_of_ones_own_is_looked_up_in(tmp_path: Path) -> None:
+    ladder = (
+        '[[evaluator]]\nkind = "lookup"\ntable = "own.csv"\nstructure = "crystal"\n'
+        'quantities = ["bulk_modulus=K [GPa]"]\n'
+    )
+    path = write_campaign(tmp_path, rounds=1, kind="random", ladder=ladder, targets='["maximise bulk_modulus"]')
+    with (tmp_path / "pool.csv").open(newline="") as pool, (tmp_path / "own.csv").open("w", newline="") as own:
+        writer = csv.writer(own)
+        writer.writerow(["K", "crystal"])
+        writer.writerows(["" if n % 2 else n, row["cif"]] for n, row in enumerate(csv.DictReader(pool)))
+    ledger = run_campaign(load_campaign(path)).ledger
+    for one in ledger.standings:
+        place = int(str(one.member.provenance["id"]).removeprefix("row-")) - 1
+        if place % 2:
+            assert "has no value" in one.stopped
+        else:
+            assert one.values["bulk_modulus"].value == place
+    path.write_text(path.read_text().replace("=K [GPa]", "=KK [GPa]"))
+    with pytest.raises(InputError, match="has no column 'KK'; did you mean 'K'"):
+        run_campaign(load_campaign(path))
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
+    path = write_campaign(tmp_path, rounds=16)
+    said = tmp_path / "said"
+    child = os.fork()
+    if child == 0:
+        with said.open("w") as file, contextlib.redirect_stderr(file):
+            code = main(["campaign", "run", str(path), "--quiet"])
+        os._exit(code)
+    while not path.with_suffix(".db").is_file():
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.kill(child, signal.SIGINT)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
+    assert "the same command goes on" in said.read_text()
+    assert run_campaign(load_campaign(path)).ledger.n_evaluations == 64
 
 
 def test_an_experiment_is_waited_for_without_blocking(tmp_path: Path) -> None:
