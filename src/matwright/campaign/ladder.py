@@ -25,7 +25,7 @@ class Rung:
         evaluator: what is asked.
         gate: demands on its quantities that a candidate has to meet to climb on; one that it gives no value for is
             not met.
-        cost: CPU seconds of one evaluation as the user states them, None for what was measured.
+        cost: seconds of one evaluation as the user states them, None for what was measured.
     """
 
     name: str

@@ -159,7 +159,7 @@ def _step_lines(number: int, step: Step) -> list[str]:
     made = step.origin
     rows = [
         f"{number}. {facts.name} {facts.version[:12]} ({facts.fidelity.value}), {moment(record.created)}, "
-        f"{duration(record.seconds)} of CPU time"
+        f"took {duration(record.seconds)}"
     ]
     if record.failure is not None:
         rows.append(f"   failed ({record.failure.kind.value}, tries: {record.attempts}): {record.failure.reason}")

@@ -29,7 +29,7 @@ class RungFacts:
         evaluator: what gives its values.
         gate: demands that a candidate meets to climb on.
         queue: name of the campaign in the store that holds its work.
-        cost: CPU seconds of one evaluation, as stated or expected; `stated` says which.
+        cost: seconds of one evaluation, as stated or expected; `stated` says which.
         stated: whether the user stated the cost.
     """
 
@@ -94,8 +94,8 @@ class Ledger:
         return sum(len(standing.records) for standing in self.standings)
 
     @property
-    def cpu_seconds(self) -> float:
-        """Of all evaluations together."""
+    def spent(self) -> float:
+        """Seconds of wall time of one computing thread, of all evaluations together."""
         return sum(record.seconds for standing in self.standings for record in standing.records)
 
     @property
@@ -140,7 +140,7 @@ class Ledger:
         return place < len(self.rungs) and any(one is standing for one in self.chosen_for(place))
 
     def seconds(self, place: int) -> float:
-        """CPU seconds that one evaluation on a rung takes: as stated, else as measured, else as expected."""
+        """Seconds that one evaluation on a rung takes: as stated, else as measured, else as expected."""
         rung = self.rungs[place]
         spent = [one.records[place].seconds for one in self.standings if len(one.records) > place]
         return rung.cost if rung.stated or len(spent) < 3 else max(sum(spent) / len(spent), 1e-6)

@@ -62,7 +62,7 @@ def campaign_page(ledger: Ledger, stop: StopSettings, described: dict[str, objec
         ("candidates", status.candidates),
         ("evaluations", status.evaluations),
         ("rounds", status.rounds),
-        ("CPU time", duration(status.cpu_seconds)),
+        ("computing time", duration(status.seconds)),
     )
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
     lead = "The hits" if ledger.hits else "No candidate meets every target yet; the nearest"
@@ -144,7 +144,7 @@ def _rungs(status: CampaignStatus, ledger: Ledger) -> str:
         why = [f"<b>{one.stopped}</b> stopped by its gate"] if one.stopped else []
         why += [f"<b>{number}</b> {escape(kind)}" for kind, number in reasons.most_common(4)]
         gate = " · ".join(wording.target_html(target) for target in ledger.rungs[place].gate)
-        small = f"{escape(ledger.rungs[place].evaluator.name)}, {one.fidelity}; {one.seconds:.3g} CPU s each"
+        small = f"{escape(ledger.rungs[place].evaluator.name)}, {one.fidelity}; {one.seconds:.3g} s each"
         inner = f'<div class="kept" style="width:{100 * good / max(one.done, 1):.1f}%"></div>'
         bar = f'<div class="lost" style="width:{100 * one.done / most:.1f}%">{inner}</div>'
         rows.append(

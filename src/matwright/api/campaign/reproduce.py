@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, final
 
@@ -191,7 +192,11 @@ def _from_facts(facts: EvaluatorFacts) -> list[Callable[[], Evaluator]]:
         return []
 
     def relaxing() -> PotentialEvaluator:
-        known = {name: value for name, value in settings.items() if name in RelaxationSettings.__dataclass_fields__}
+        known: dict[str, Any] = {
+            name: inf if value is None else value  # JSON has no word for a limit that is none
+            for name, value in settings.items()
+            if name in RelaxationSettings.__dataclass_fields__
+        }
         relaxation = RelaxationSettings(**known)
         return PotentialEvaluator(potential=potential, version=facts.version, relaxation=relaxation)
 

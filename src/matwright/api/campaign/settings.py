@@ -142,14 +142,14 @@ class StopSettings:
 
     Attributes:
         rounds, evaluations, hits: that are enough.
-        cpu_hours: of all evaluations together.
+        hours: of all evaluations together, each as the wall time of its one computing thread.
         no_improvement: rounds without a better merit and without a new hit.
     """
 
     rounds: int | None = None
     evaluations: int | None = None
     hits: int | None = None
-    cpu_hours: float | None = None
+    hours: float | None = None
     no_improvement: int | None = None
 
     def __post_init__(self) -> None:

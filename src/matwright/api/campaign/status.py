@@ -28,7 +28,7 @@ class RungStatus:
         done, failed: records, and how many of them are failures.
         stopped: candidates that the gate stopped.
         open: wanted and not recorded yet.
-        seconds: CPU seconds of one evaluation, the mean; 0 before the first.
+        seconds: wall time of one computing thread for one evaluation, the mean; 0 before the first.
     """
 
     name: str
@@ -49,7 +49,7 @@ class CampaignStatus:
         name: of the campaign; stage: what happens to it now, in words.
         runs: whether a process works on it.
         rounds, candidates, evaluations, hits: so far.
-        cpu_seconds: of all evaluations.
+        seconds: wall time of one computing thread, of all evaluations together.
         rungs: from the lowest up.
         pace: evaluations a minute over the last ten minutes.
         best: the best candidate so far, in words; "" for none.
@@ -63,7 +63,7 @@ class CampaignStatus:
     candidates: int
     evaluations: int
     hits: int
-    cpu_seconds: float
+    seconds: float
     rungs: tuple[RungStatus, ...]
     pace: float
     best: str
@@ -99,7 +99,7 @@ def summarise(ledger: Ledger, stop: StopSettings, *, now: float | None = None) -
         candidates=len(ledger.standings),
         evaluations=ledger.n_evaluations,
         hits=len(ledger.hits),
-        cpu_seconds=ledger.cpu_seconds,
+        seconds=ledger.spent,
         rungs=rungs,
         pace=pace,
         best=_best(ledger),
@@ -112,8 +112,8 @@ def status_lines(status: CampaignStatus) -> list[str]:
     rows = [
         f"{status.name}: {status.stage}",
         f"round {status.rounds}, {status.candidates} candidates, {status.evaluations} evaluations, "
-        f"{status.hits} hits, {duration(status.cpu_seconds)} of CPU time",
-        f"{'rung':<22}{'fidelity':<12}{'done':>7}{'failed':>8}{'stopped':>9}{'open':>7}  CPU s each",
+        f"{status.hits} hits, {duration(status.seconds)} of computing",
+        f"{'rung':<22}{'fidelity':<12}{'done':>7}{'failed':>8}{'stopped':>9}{'open':>7}  s each",
     ]
     rows += [
         f"{one.name:<22}{one.fidelity:<12}{one.done:>7}{one.failed:>8}{one.stopped:>9}{one.open:>7}  {one.seconds:.3g}"

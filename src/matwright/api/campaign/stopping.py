@@ -12,7 +12,7 @@ def stop_reason(ledger: Ledger, rules: StopSettings) -> str:
     reached = (
         (rules.hits, hits, f"{hits} hits found"),
         (rules.evaluations, ledger.n_evaluations, f"{ledger.n_evaluations} evaluations done"),
-        (rules.cpu_hours, ledger.cpu_seconds / 3600, f"{ledger.cpu_seconds / 3600:.3g} CPU-hours spent"),
+        (rules.hours, ledger.spent / 3600, f"{ledger.spent / 3600:.3g} hours of computing spent"),
         (rules.rounds, ledger.rounds, f"{ledger.rounds} rounds done"),
         (rules.no_improvement, _idle(ledger), f"no improvement in {_idle(ledger)} rounds"),
     )

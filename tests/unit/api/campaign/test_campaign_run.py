@@ -198,7 +198,11 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     os.kill(child, signal.SIGINT)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
     assert "the same command goes on" in said.read_text()
-    assert run_campaign(load_campaign(path)).ledger.n_evaluations == 64
+    with Store.open(path.with_suffix(".db")) as store:
+        done = Ledger.read(store, "salts").rounds
+    assert done < 16
+    path.write_text(path.read_text().replace("rounds = 16", f"rounds = {done + 1}"))
+    assert run_campaign(load_campaign(path)).ledger.n_evaluations == 4 * (done + 1)
 
 
 def test_an_experiment_is_waited_for_without_blocking(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -16,11 +17,13 @@ from matwright.campaign.campaign import Campaign
 from matwright.campaign.engine.in_process import InProcessEngine
 from matwright.campaign.evaluator import evaluator_hash
 from matwright.campaign.evaluators.moduli import ModuliEvaluator
+from matwright.campaign.evaluators.potential import PotentialEvaluator
 from matwright.campaign.evaluators.stability import StabilityEvaluator
 from matwright.campaign.store.store import Store
 from matwright.cli import main
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
+from matwright.screening.relax import RelaxationSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from campaign_toys import write_campaign
@@ -85,7 +88,8 @@ def test_a_number_comes_out_again_and_a_changed_table_is_told(ran: Path, capsys:
 
 
 def test_the_ladder_of_a_potential_is_one_record_and_comes_out_again(tmp_path: Path) -> None:
-    stability, moduli = StabilityEvaluator(), ModuliEvaluator()
+    relaxation = RelaxationSettings(max_seconds=math.inf)  # no limit has no word in JSON
+    stability, moduli = StabilityEvaluator(relaxation=PotentialEvaluator(relaxation=relaxation)), ModuliEvaluator()
     with Store.open(tmp_path / "store.db") as store, InProcessEngine() as engine:
         first = Campaign(store, "salt", stability)
         first.propose([ROCK_SALT])
