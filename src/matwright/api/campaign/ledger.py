@@ -86,7 +86,16 @@ class Ledger:
     @property
     def rounds(self) -> int:
         """Rounds begun."""
-        return sum(event.kind == ROUND for event in self.events)
+        return len(self.chosen_rounds)
+
+    @property
+    def chosen_rounds(self) -> list[Event]:
+        """The events of the rounds, one each: two processes at the same time may have chosen the same one."""
+        found: dict[int, Event] = {}
+        for event in self.events:
+            if event.kind == ROUND:
+                found.setdefault(int(event.data["round"]), event)
+        return list(found.values())
 
     @property
     def n_evaluations(self) -> int:

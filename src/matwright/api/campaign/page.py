@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from matwright.api.campaign.candidate import moment, number_text
-from matwright.api.campaign.ledger import ROUND, Ledger
+from matwright.api.campaign.ledger import Ledger
 from matwright.api.campaign.settings import CampaignSettings, StopSettings
 from matwright.api.campaign.status import CampaignStatus, duration, summarise
 from matwright.api.report import wording
@@ -159,7 +159,7 @@ def _rounds(ledger: Ledger) -> str:
     """A table of the rounds, and the curve of hits over evaluations."""
     hits = {one.member.structure for one in ledger.hits}
     lines, points = [], [(0, 0)]
-    for event in (event for event in ledger.events if event.kind == ROUND):
+    for event in ledger.chosen_rounds:
         own = [one for one in ledger.standings if one.member.round_number == event.data["round"]]
         found = sum(one.member.structure in hits for one in own)
         merits = [merit for one in own if (merit := ledger.goal.merit(ledger.decided(one))) is not None]

@@ -114,6 +114,8 @@ class _Director:
             ledger = Ledger.read(self._store, self._settings.name)
             if self._pause_wanted(now=True):
                 return Outcome(ledger=ledger, reason="paused")
+            if sum(len(ledger.chosen_for(place)) for place in range(len(self._ladder))) > pending:
+                continue  # another process has begun the next round meanwhile
             reason = stop_reason(ledger, self._settings.stop)
             if not reason and not self._next_round(ledger):
                 reason = "nothing is left to choose from"

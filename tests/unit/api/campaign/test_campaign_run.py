@@ -44,7 +44,7 @@ def story(path: Path) -> list[tuple[object, ...]]:
     """What a campaign did, without times: rounds, and every candidate with its records in their order."""
     with Store.open(path.with_suffix(".db")) as store:
         ledger = Ledger.read(store, path.stem)
-        rounds = [tuple(sorted(event.data.items(), key=str)) for event in ledger.events if event.kind == ROUND]
+        rounds = [tuple(sorted(event.data.items(), key=str)) for event in ledger.chosen_rounds]
         told = [
             (one.member.structure, one.member.round_number, str(one.member.provenance), one.stopped,
              *((record.key, str(record.values)) for record in one.records))
@@ -201,6 +201,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     said = tmp_path / "said"
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
         with said.open("w") as file, contextlib.redirect_stderr(file):
             code = main(["campaign", "run", str(path), "--quiet"])
         os._exit(code)
@@ -213,6 +214,40 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     assert 3 <= done < 16
     path.write_text(path.read_text().replace("rounds = 16", f"rounds = {done + 1}"))
     assert run_campaign(load_campaign(path)).ledger.n_evaluations == 4 * (done + 1)
+
+
+def test_a_pause_reaches_a_running_campaign(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_campaign(tmp_path, rounds=16)
+    path.write_text(path.read_text().replace("trees = 10", "trees = 200"))
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if run_campaign(load_campaign(path)).reason == "paused" else 1)
+    while n_rounds(path) < 2:
+        time.sleep(0.02)
+    assert main(["campaign", "pause", str(path)]) == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    done = n_rounds(path)
+    assert done < 16
+    capsys.readouterr()
+    assert main(["campaign", "status", str(path), "--watch"]) == 0  # ends, since nothing runs
+    assert "salts: paused" in capsys.readouterr().out
+    path.write_text(path.read_text().replace("rounds = 16", f"rounds = {done + 1}"))
+    assert run_campaign(load_campaign(path), resume=True).reason == f"{done + 1} rounds done"
+
+
+def test_two_processes_on_one_campaign_do_it_once(tmp_path: Path) -> None:
+    alone, both = (write_campaign(tmp_path / name, rounds=5, ladder=TWO_RUNGS) for name in ("alone", "both"))
+    for path in (alone, both):
+        write_table(path.parent / "hull.csv")
+    run_campaign(load_campaign(alone))
+    children = []
+    for _ in range(2):
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if run_campaign(load_campaign(both)).reason == "5 rounds done" else 1)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+    assert story(both) == story(alone)
 
 
 def test_an_experiment_is_waited_for_without_blocking(tmp_path: Path) -> None:
