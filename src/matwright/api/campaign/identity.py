@@ -66,7 +66,8 @@ def _portable(settings: CampaignSettings) -> list[dict[str, Any]]:
     where = _folder_from_store(settings)
 
     def found(name: str, value: Any) -> Any:
-        is_file = name == "table" or (name == "model" and (settings.folder / value).is_dir())
+        named = name in ("model", "settings", "pseudopotentials") and (settings.folder / str(value)).exists()
+        is_file = name == "table" or named  # a table of measurements is made later
         return str(where / value) if is_file else value
 
     return [{name: found(name, value) for name, value in table.items()} for table in settings.evaluators]
