@@ -81,6 +81,7 @@ class Task:
         split: how what is not withheld is divided.
         folds: of a cross-validation, 0 for one split.
         seconds, members: CPU seconds a member, and members, by default.
+        forest: randomised trees beside them.
     """
 
     load: Callable[[], pd.DataFrame]
@@ -90,6 +91,7 @@ class Task:
     folds: int
     seconds: float
     members: int
+    forest: int = 0
 
 
 def main() -> None:
@@ -98,15 +100,20 @@ def main() -> None:
     parser.add_argument("--task", choices=tuple(TASKS), required=True)
     parser.add_argument("--seconds", type=float, help="CPU-seconds of training a member")
     parser.add_argument("--members", type=int, help="of each ensemble")
+    parser.add_argument(
+        "--forest", type=int, help="randomised trees beside each ensemble, and boosted ones; 0 for none"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="members that train at once")
     parser.add_argument("--out", type=Path, help="folder to keep the runs in")
     given = parser.parse_args()
     task = TASKS[given.task]
     task = replace(task, seconds=given.seconds or task.seconds, members=given.members or task.members)
+    task = replace(task, forest=given.forest or task.forest)
     print(
         f"commit {provenance()['commit'] or 'unknown'}, seed {given.seed}, {task.members} members of {task.seconds:g} "
-        f"CPU-seconds, {f'{task.folds} folds' if task.folds else 'one split'}, split {task.split.describe()}"
+        f"CPU-seconds, {task.forest} trees, {f'{task.folds} folds' if task.folds else 'one split'}, "
+        f"split {task.split.describe()}"
     )
     with tempfile.TemporaryDirectory() as folder:
         run(task, given.seed, given.workers, given.out or Path(folder))
@@ -127,6 +134,7 @@ def run(task: Task, seed: int, workers: int, folder: Path) -> None:
         protocol="default",
         how=protocol("default", minutes=task.seconds / 60),
         members=task.members,
+        forest=task.forest,
         conditions=source.wanted.schema,
         seed=seed,
     )
