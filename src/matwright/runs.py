@@ -161,7 +161,7 @@ def provenance() -> dict[str, object]:
     """Return what made a run: command, versions, commit of the source (None outside a checkout), machine, time."""
     commit, modified = _source_commit()
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "matwright"), *sys.argv[1:]]),
         "version": __version__,
         "commit": commit,
         "modified": modified,
