@@ -52,14 +52,14 @@ class Share:
     """What trees say of one property, and how much it counts.
 
     Attributes:
-        forest: randomised trees, learned from the training part.
-        boosted: boosted trees, likewise; None in models of an older format.
+        forest: randomised trees, learned from the training part; None where they do not count.
+        boosted: boosted trees, likewise.
         weights: of the mean over the randomised trees, of their median, and of the boosted trees, each at least 0 and
             with a sum of at most 1; the rest is the network's. A median can be exactly 0, the gap of half of all
             compounds, where a mean cannot.
     """
 
-    forest: Forest
+    forest: Forest | None
     boosted: Forest | None
     weights: tuple[float, ...]
 
@@ -68,18 +68,29 @@ class Share:
         """Of all trees together, in [0, 1]."""
         return min(1.0, sum(self.weights))
 
+    @property
+    def lacks(self) -> bool:
+        """Whether trees that count are not there."""
+        return (self.forest is None and sum(self.weights[:2]) > 0) or (
+            self.boosted is None and sum(self.weights[2:]) > 0
+        )
+
     def said(self, network: Floats, features: NDArray[np.float32]) -> tuple[Floats, Floats]:
         """What each part says, (n_parts, n) with the network's (n,) first, and the weights of the parts, of sum 1."""
-        trees = [self.forest] if self.boosted is None else [self.forest, self.boosted]
-        parts = np.concatenate([network[None], _said(trees, features)])
-        return parts, np.array([1 - self.weight, *self.weights[: len(parts) - 1]])
+        parts, weights = [network[None]], [1 - self.weight]
+        if self.forest is not None:
+            parts.append(_centres(self.forest, features))
+            weights += self.weights[:2]
+        if self.boosted is not None:
+            parts.append(self.boosted.predict(features)[None])
+            weights += self.weights[2:]
+        return np.concatenate(parts), np.array(weights)
 
 
-def _said(trees: Sequence[Forest], features: NDArray[np.float32]) -> Floats:
-    """(n_parts, n) mean and median over the trees of the first, then the means of the others."""
-    each = trees[0].each(features)
-    others = [one.predict(features) for one in trees[1:]]
-    return np.stack([each.mean(axis=1), np.median(each, axis=1), *others])
+def _centres(forest: Forest, features: NDArray[np.float32]) -> Floats:
+    """(2, n) mean and median over the trees."""
+    each = forest.each(features)
+    return np.stack([each.mean(axis=1), np.median(each, axis=1)])
 
 
 @final
@@ -130,12 +141,16 @@ def learn_shares(
         for part in np.unique(parts[judged]):
             own, others = judged & (parts == part), known & (parts != part)
             if others.any():
-                grown = [grow(features[others], targets[others, column]) for grow in growers]
-                unseen[:, own] = _said(grown, features[own])
+                forest, boosted = (grow(features[others], targets[others, column]) for grow in growers)
+                unseen[:2, own], unseen[2, own] = _centres(forest, features[own]), boosted.predict(features[own])
         judged &= np.isfinite(unseen).all(axis=0)
         weights = best_weights(targets[judged, column], network[judged, column], unseen[:, judged])
-        forest, boosted = (grow(features[known], targets[known, column]) for grow in growers)
-        found[spec.name] = Share(forest=forest, boosted=boosted, weights=weights)
+        counts = (sum(weights[:2]) > 0, weights[2] > 0)
+        kept = [
+            grow(features[known], targets[known, column]) if counted else None
+            for grow, counted in zip(growers, counts, strict=True)
+        ]
+        found[spec.name] = Share(forest=kept[0], boosted=kept[1], weights=weights)
     return Shares(layout=layout, shares=found)
 
 

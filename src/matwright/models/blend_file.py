@@ -62,16 +62,20 @@ def load_shares(folder: Path, schema: ConditionSchema | None) -> Shares:
         shares = {
             name: Share(
                 forest=_forest(arrays, "", name),
-                boosted=None if header["format"] == OLDER_FORMAT else _forest(arrays, BOOSTED, name),
+                boosted=_forest(arrays, BOOSTED, name),
                 weights=tuple(float(weight) for weight in weights),
             )
             for name, weights in header["weights"].items()
         }
         layout = FlatLayout(schema=schema, repeats=int(header["repeats"]), geometry=bool(header["geometry"]))
+        if any(share.lacks for share in shares.values()):
+            raise InputError(f"{path} lacks trees that count")
         return Shares(layout=layout, shares=shares)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
-def _forest(arrays: Mapping[str, NDArray[Any]], kind: str, name: str) -> Forest:
+def _forest(arrays: Mapping[str, NDArray[Any]], kind: str, name: str) -> Forest | None:
+    if f"{kind}{FIELDS[0]}/{name}" not in arrays:
+        return None
     return Forest(**{field: arrays[f"{kind}{field}/{name}"] for field in FIELDS})

@@ -260,6 +260,9 @@ def test_broken_trees_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot be read"):
         load_shares(tmp_path, SCHEMA)
+    path.write_bytes(save({"other": np.zeros(1)}, metadata={HEADER: json.dumps(header)}))
+    with pytest.raises(InputError, match="lacks trees"):
+        load_shares(tmp_path, SCHEMA)
 
 
 def test_the_forest_rules_where_the_network_knows_nothing() -> None:
@@ -332,3 +335,7 @@ def test_the_trees_of_a_tensor_speak_of_its_moduli_alone() -> None:
     layout = FlatLayout(schema=None, repeats=0)
     shares = learn_shares(layout, features, truth, truth, np.arange(60) % 2, Tensors.specs, seed=0).shares
     assert set(shares) == {"bulk_modulus", "shear_modulus"}
+    share = shares["bulk_modulus"]  # the network is right: trees do not count, and are not kept
+    assert share.weight == 0.0
+    assert share.forest is share.boosted is None
+    assert not share.lacks
