@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--batch", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--ways", default="closed loop,random")
     parser.add_argument("--out", type=Path, default=Path("closed-loop"))
     options = parser.parse_args()
@@ -53,7 +54,7 @@ def main() -> int:
     for way in options.ways.split(","):
         ledgers = []
         begun = time.process_time()
-        for seed in range(options.seeds):
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
             settings = prepared(options, way, seed)
             ledgers.append(run_campaign(settings, progress=progress()).ledger)
         report(way, ledgers, time.process_time() - begun)

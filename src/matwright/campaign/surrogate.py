@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from matwright.campaign.objective import Guess
 from matwright.errors import InputError
+from matwright.rng import generator
 
 Array = NDArray[np.float64]
 Predict = Callable[[Array], Guess]
@@ -78,6 +79,25 @@ def learn(labels: Labels, kind: SurrogateKind, *, seed: int, trees: int = 100) -
         return Guess(mean=found.mean + level, std=found.std, samples=samples)
 
     return guess
+
+
+def error_in_folds(labels: Labels, kind: SurrogateKind, *, seed: int, folds: int = 5, trees: int = 50) -> float:
+    """Mean absolute error on each fold of a surrogate that has not seen it, in the unit of the values.
+
+    Equal rows of features, the same candidate at several fidelities, stay in one fold.
+    """
+    rows = {row: number for number, row in enumerate(dict.fromkeys(row.tobytes() for row in labels.features))}
+    candidate = np.array([rows[row.tobytes()] for row in labels.features])
+    fold = generator(seed, "folds").permutation(len(rows))[candidate] % min(folds, len(rows))
+    errors = np.zeros(len(labels.values))
+    for number in range(int(fold.max()) + 1):
+        out = fold == number
+        kept = Labels(features=labels.features[~out], fidelity=labels.fidelity[~out], values=labels.values[~out])
+        ask = learn(kept, kind, seed=seed, trees=trees)
+        for level in set(labels.fidelity[out].tolist()):
+            here = out & (labels.fidelity == level)
+            errors[here] = np.abs(ask(labels.features[here], level).mean - labels.values[here])
+    return float(errors.mean())
 
 
 def levels(features: Array, fidelity: Array, values: Array) -> dict[float, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matwright.campaign.acquisition import Acquisition, AcquisitionSettings, Belief, choose, probability_of_improvement
-from matwright.campaign.surrogate import Labels, SurrogateKind, learn, levels
+from matwright.campaign.surrogate import Labels, SurrogateKind, error_in_folds, learn, levels
 
 pytest.importorskip("sklearn")
 KINDS = pytest.mark.parametrize("kind", list(SurrogateKind))
@@ -59,6 +59,25 @@ def test_the_level_of_a_fidelity_comes_from_those_that_have_both() -> None:
     dear = Labels(features=cheap.features[:4], fidelity=np.ones(4), values=cheap.values[:4] - 2.5)
     both = joined(cheap, dear)
     assert levels(both.features, both.fidelity, both.values) == pytest.approx({1.0: 0.0, 0.0: 2.5})
+
+
+@KINDS
+def test_folds_tell_what_can_be_learned_from_what_cannot(kind: SurrogateKind) -> None:
+    known = labels(60)
+    noise = Labels(
+        features=known.features, fidelity=known.fidelity, values=np.random.default_rng(9).permutation(known.values)
+    )
+    usual = np.abs(known.values - known.values.mean()).mean()
+    assert error_in_folds(known, kind, seed=0) < 0.5 * usual
+    assert error_in_folds(noise, kind, seed=0) > 0.8 * usual
+
+
+def test_a_candidate_at_two_fidelities_is_not_its_own_witness() -> None:
+    features = np.random.default_rng(0).uniform(-1, 1, (30, 2))
+    values = np.random.default_rng(1).normal(size=30)
+    twice = joined(*(Labels(features=features, fidelity=np.full(30, level), values=values) for level in (0.0, 1.0)))
+    usual = np.abs(values - values.mean()).mean()
+    assert error_in_folds(twice, SurrogateKind.TREES, seed=0) > 0.8 * usual
 
 
 @KINDS

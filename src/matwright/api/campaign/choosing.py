@@ -17,7 +17,7 @@ from matwright.campaign.acquisition import Acquisition, Belief, choose
 from matwright.campaign.evaluator import Quantity
 from matwright.campaign.ladder import Standing
 from matwright.campaign.objective import Guess
-from matwright.campaign.surrogate import LEAST, Labels, learn
+from matwright.campaign.surrogate import LEAST, Labels, error_in_folds, learn
 from matwright.materials.crystal import Crystal
 from matwright.rng import derive_seed, generator
 
@@ -95,12 +95,14 @@ class Chooser:
         """What is expected of one quantity by the last rung that gives it; None where too little is known of it."""
         features = dict(zip(known, self._features.of(known), strict=True))
         predicted = dict(zip(known, self._features.baseline(known, name), strict=True))
+        settings = self._surrogate
         giving = [place for place, rung in enumerate(ledger.rungs) if name in rung.evaluator.units]
         rows = [
             (
                 features[one.member.structure],
                 giving.index(place),
-                one.records[place].values[name].value - predicted[one.member.structure],
+                one.records[place].values[name].value,
+                predicted[one.member.structure],
             )
             for one in ledger.standings
             for place in giving
@@ -108,11 +110,16 @@ class Chooser:
         ]
         if len(rows) < LEAST:
             return None
-        table, fidelity, values = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+        table, fidelity, values, below = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
         seed = derive_seed(self._seed, "campaign", "surrogate", ledger.rounds, name)
-        labels = Labels(features=table, fidelity=fidelity, values=values)
-        ask = learn(labels, self._surrogate.kind, seed=seed, trees=self._surrogate.trees)
+        plain = Labels(features=table, fidelity=fidelity, values=values)
+        beyond = Labels(features=table, fidelity=fidelity, values=values - below)
         base = self._features.baseline({option.address: option.crystal for option in choices}, name)
+        if not below.any() or error_in_folds(plain, settings.kind, seed=seed) < error_in_folds(
+            beyond, settings.kind, seed=seed
+        ):
+            beyond, base = plain, np.zeros(len(choices))
+        ask = learn(beyond, settings.kind, seed=seed, trees=settings.trees)
         guess, *lower = (
             _shifted(ask(asked, float(level)), base) for level in (len(giving) - 1, *range(len(giving) - 1))
         )

@@ -112,7 +112,8 @@ class SurrogateSettings:
         kind: trees or a Gaussian process.
         features: what it sees (see `FEATURES`).
         model: whose predictions and embeddings these are.
-        residual: whether it learns what evaluators say beyond the prediction of that model, where there is one.
+        residual: whether it learns what evaluators say beyond the prediction of that model, where there is one; for
+            each quantity only if that errs less on what is known, in five folds.
         trees: how many.
     """
 
