@@ -12,17 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from matwright.api.campaign import load_campaign, run_campaign
 from matwright.api.campaign.ledger import ROUND, Ledger
 from matwright.api.campaign.run import pause_campaign
 from matwright.api.campaign.status import status_lines, status_of, summarise
 from matwright.campaign.evaluators.table import ValueTable
+from matwright.campaign.store.schema import events
 from matwright.campaign.store.store import Store
 from matwright.cli import main
 from matwright.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / "campaign"))
+from campaign_parts import store_address
 from campaign_toys import write_campaign, write_table
 
 pytest.importorskip("sklearn")
@@ -274,6 +278,26 @@ def test_other_settings_need_another_name(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("batch = 4", "batch = 7"))
     with pytest.raises(InputError, match=r"other settings \(acquisition\)"):
         run_campaign(load_campaign(path))
+
+
+def test_a_server_holds_a_campaign_as_a_file_does(tmp_path: Path) -> None:
+    plain, served = (write_campaign(tmp_path / name, rounds=2) for name in ("plain", "served"))
+    found = run_campaign(load_campaign(plain)).ledger
+    with store_address("postgresql", tmp_path) as address:
+        served.write_text(f'store = "{address}"\n{served.read_text()}')
+        again = run_campaign(load_campaign(served)).ledger
+        assert status_of(load_campaign(served)).stage == "ended: 2 rounds done"
+        assert [one.member.structure for one in again.standings] == [one.member.structure for one in found.standings]
+        with Store.open(address) as store, pytest.raises(DatabaseError, match="append-only"):
+            change_history(store)
+    with Store.open(plain.with_suffix(".db")) as store, pytest.raises(DatabaseError, match="append-only"):
+        change_history(store)
+
+
+def change_history(store: Store) -> None:
+    """What a journal forbids."""
+    with store._database.write() as connection:
+        connection.execute(events.update().values(kind="changed"))
 
 
 def test_workers_find_what_one_process_finds(tmp_path: Path) -> None:
