@@ -3,10 +3,12 @@
 Each generator proposes n crystals without a target. All are relaxed with CHGNet (batched, in worker processes), and
 their energies above the hull of the Materials Project are taken with CHGNet and with SevenNet-0 at the same geometry
 (MP2020-corrected), each against its own elemental references. Results are appended as they come, so that a second call
-with the same settings goes on where the first one ended. Data: MATWRIGHT_DATA or ../shared/data (novelty reference and
-the parents of ion exchange).
+with the same settings goes on where the first one ended. A generator is a shipped name or the folder of a trained or
+tuned one. With --draw F each draws F times as many, and those nearest to the hull by `mp-crystal` are tried; --phonon N
+asks CHGNet for the phonons of N random hits of each; --figure draws the energies above the hull. Data: MATWRIGHT_DATA
+or ../shared/data (novelty reference and the parents of ion exchange).
 
-Run as: python benchmarks/sun.py --n 300
+Run as: python benchmarks/sun.py --n 300 [--phonon 50] [--figure docs/figures/sun.png] [--draw 4]
 """
 
 from __future__ import annotations
@@ -25,11 +27,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tasks.generators import named_generator
+from tasks.hull_distances import best_by_hull, draw_distances, hits
 
 from matwright.data.known import KnownMaterials
 from matwright.errors import CalculationError
 from matwright.evaluation.generation import (
+    Assessed,
     FormulaKey,
     MatchSettings,
     Share,
@@ -43,7 +48,10 @@ from matwright.materials.crystal import Crystal
 from matwright.materials.formula import parse_formula
 from matwright.materials.interop import from_cif, primitive
 from matwright.runs import provenance
+from matwright.screening.lattice_dynamics import phonons
+from matwright.screening.potential import Failure, load_potential
 from matwright.screening.relax import RelaxationSettings
+from matwright.screening.thresholds import Thresholds
 from matwright.screening.trials import (
     CHUNK,
     Trial,
@@ -66,12 +74,13 @@ def main() -> int:
     if not (data / "mp_crystals.csv.gz").is_file():
         print(f"{data}/mp_crystals.csv.gz is not there: set MATWRIGHT_DATA", file=sys.stderr)
         return 2
-    rows = _rows(data)
+    rows = table_rows(data)
     lines = _open(arguments)
     names = arguments.generators.split(",")
     for name in names:
         _generate(name, arguments, lines, rows)
     _relax(names, arguments, lines)
+    _shake(names, arguments, lines, rows)
     _report(names, arguments, lines, rows)
     return 0
 
@@ -87,19 +96,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--smax", type=float, default=1.0, help="GPa")
     parser.add_argument("--max-steps", type=int, default=250)
     parser.add_argument("--parents", type=int, default=3000, help="training crystals that ion exchange starts from")
+    parser.add_argument("--draw", type=int, default=1, help="times --n that are drawn, to be screened by mp-crystal")
+    parser.add_argument("--phonon", type=int, default=0, help="phonons of so many hits a generator")
+    parser.add_argument("--figure", type=Path, help="PNG of the energies above the hull")
     parser.add_argument("--data", type=Path, default=Path(default))
     parser.add_argument("--out", type=Path, default=Path("sun.jsonl"), help="results; an existing file is continued")
     return parser.parse_args()
 
 
-def _rows(data: Path) -> list[dict[str, str]]:
+def table_rows(data: Path) -> list[dict[str, str]]:
+    """The rows of the table of known crystals."""
     with gzip.open(data / "mp_crystals.csv.gz", "rt", encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))
 
 
 def _open(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Lines of an earlier call with the same settings; a new file starts with a line of settings."""
-    names = ("seed", "fmax", "smax", "max_steps", "parents")
+    names = ("seed", "fmax", "smax", "max_steps", "parents", "draw")
     settings = {"kind": "settings", **{name: getattr(arguments, name) for name in names}}
     if not arguments.out.exists():
         _append(arguments.out, [settings])
@@ -129,7 +142,7 @@ def _generate(
         return
     generator = named_generator(name, rows, parents=arguments.parents, seed=arguments.seed)
     start = time.process_time()
-    candidates = generator.sample(arguments.n, seed=arguments.seed)
+    candidates = best_by_hull(generator, arguments.n, arguments.draw, arguments.seed)
     seconds = (time.process_time() - start) / arguments.n
     print(f"{name}: {arguments.n} crystals, {seconds * 1e3:.1f} ms each", flush=True)
     new = []
@@ -188,11 +201,43 @@ def _result(trial: Trial) -> dict[str, Any]:
     return {"kind": "result", "generator": name, "index": int(index), "trial": trial.to_plain()}
 
 
+def _shake(
+    names: list[str], arguments: argparse.Namespace, lines: list[dict[str, Any]], rows: list[dict[str, str]]
+) -> None:
+    """Phonons of random hits that have none yet."""
+    comparison, known, potential = StructureComparison(MATCH), KnownCrystals(rows), None
+    for name in names if arguments.phonon else ():
+        trials = [Trial.from_plain(line["trial"]) for line in _of(lines, "result", name, arguments.n)]
+        items = [assessed(trial) for trial in trials]
+        found = hits(items, novelty(items, comparison, known), POTENTIALS, comparison)
+        order = np.random.default_rng(arguments.seed).permutation(found)[: arguments.phonon]
+        done = {line["index"] for line in _of(lines, "phonon", name, arguments.n)}
+        for place in order.tolist():
+            crystal = trials[place].crystal
+            if place in done or crystal is None:
+                continue
+            potential = potential or load_potential(POTENTIALS[0])
+            start = time.process_time()
+            (answer,) = phonons([crystal], potential)
+            line = {"kind": "phonon", "generator": name, "index": place, "cpu_seconds": time.process_time() - start}
+            failed = isinstance(answer, Failure)
+            line |= {"failure": answer.reason} if isinstance(answer, Failure) else {"lowest": answer.lowest}
+            _append(arguments.out, [line])
+            lines.append(line)
+            print(f"{name}:{place} phonons {'failed' if failed else 'done'}", flush=True)
+
+
+def novelty(items: Sequence[Assessed], comparison: StructureComparison, known: KnownCrystals) -> list[bool]:
+    """(n,) whether each relaxed crystal matches no known one; False where relaxation failed."""
+    new = iter(comparison.novel([item.crystal for item in items if item.crystal is not None], known))
+    return [bool(next(new)) if item.crystal is not None else False for item in items]
+
+
 def _report(
     names: list[str], arguments: argparse.Namespace, lines: list[dict[str, Any]], rows: list[dict[str, str]]
 ) -> None:
     comparison = StructureComparison(MATCH)
-    known = _Known(rows)
+    known = KnownCrystals(rows)
     _print_settings(arguments, len(rows))
     summary = {}
     for name in names:
@@ -200,13 +245,34 @@ def _report(
         results = _of(lines, "result", name, arguments.n)
         summary[name] = _summary(candidates, results, comparison, known)
         _print_one(name, summary[name])
+        _print_phonons(_of(lines, "phonon", name, arguments.n))
+    if arguments.figure is not None:
+        arguments.figure.parent.mkdir(parents=True, exist_ok=True)
+        draw_distances({name: _above(_of(lines, "result", name, arguments.n)) for name in names}, arguments.figure)
     cpu = sum(line.get("trial", line).get("cpu_seconds", 0.0) for line in lines)
     print(f"\nCPU time of everything in {arguments.out}: {cpu / 60:.1f} minutes")
     path = arguments.out.with_suffix(".summary.json")
     path.write_text(json.dumps(summary, indent=1), encoding="utf-8")
 
 
-class _Known:
+def _above(results: list[dict[str, Any]]) -> dict[str, NDArray[np.float64]]:
+    """Potential → (n,) eV/atom above the hull, infinite where it failed."""
+    items = [assessed(Trial.from_plain(line["trial"])) for line in results]
+    return {name: np.array([item.e_above_hull.get(name, np.inf) for item in items]) for name in POTENTIALS}
+
+
+def _print_phonons(lines: list[dict[str, Any]]) -> None:
+    """The share of hits without imaginary frequencies; a failed one counts as unstable."""
+    if lines:
+        limit = Thresholds().phonon.max_imaginary
+        stable = sum("failure" not in line and line["lowest"] >= -limit for line in lines)
+        seconds = np.mean([line["cpu_seconds"] for line in lines])
+        failed = sum("failure" in line for line in lines)
+        share = _percent({"count": stable, "n": len(lines)})
+        print(f"  phonon-stable hits {share} of {len(lines)}, {failed} failed, {seconds:.1f} CPU s each")
+
+
+class KnownCrystals:
     """Known crystals by reduced formula, parsed when they are asked for."""
 
     def __init__(self, rows: list[dict[str, str]]) -> None:
@@ -217,6 +283,7 @@ class _Known:
         self._parsed: dict[FormulaKey, list[Crystal]] = {}
 
     def __call__(self, key: FormulaKey) -> list[Crystal]:
+        """The known crystals of one reduced formula."""
         if key not in self._parsed:
             self._parsed[key] = [from_cif(text) for text in self._texts.get(key, [])]
         return self._parsed[key]
@@ -231,15 +298,13 @@ def _summary(
     candidates: list[dict[str, Any]],
     results: list[dict[str, Any]],
     comparison: StructureComparison,
-    known: _Known,
+    known: KnownCrystals,
 ) -> dict[str, Any]:
     n = len(candidates)
     crystals = [crystal_of(line["crystal"]) for line in candidates]
     trials = [Trial.from_plain(line["trial"]) for line in results]
     items = [assessed(trial) for trial in trials]
-    relaxed = [item.crystal for item in items if item.crystal is not None]
-    new = iter(comparison.novel(relaxed, known))
-    novel = [bool(next(new)) if item.crystal is not None else False for item in items]
+    novel = novelty(items, comparison, known)
     unique = comparison.classes(crystals) == np.arange(n)
     rows = stable_unique_novel(items, novel, potentials=POTENTIALS, comparison=comparison)
     steps = [trial.steps for trial in trials if trial.crystal is not None]
