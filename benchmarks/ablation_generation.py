@@ -138,7 +138,8 @@ def candidates(chain: Chain, options: argparse.Namespace) -> tuple[list[tuple[st
     scorer = Scorer(generator.trained, surrogate, Reward(targets, scales, reward))
     learner = Learner(policy, scorer, LearningConfig(), options.seed)
     while chain.reward is not None and learner.scored < options.budget:
-        learner.advance()
+        if learner.narrowed(learner.advance()):
+            break
     rollout = policy.draw(DRAWN, torch_generator(options.seed, "rl", "assess"))
     found = archived(scorer(rollout), rollout, step=0)
     chosen, crystals = _chosen(generator, found, chain, options)

@@ -38,7 +38,7 @@ from matwright.generation.latent import LatentGenerator
 from matwright.generation.latent_search import LatentSearch, RoundReport, SearchConfig
 from matwright.generation.rl.archive import Archive
 from matwright.generation.rl.assessment import Assessment, assess, counted
-from matwright.generation.rl.learner import Learner
+from matwright.generation.rl.learner import Learner, StepReport
 from matwright.generation.rl.policy import Policy
 from matwright.generation.rl.pool import draw_pool
 from matwright.generation.rl.reward import Reward
@@ -102,8 +102,8 @@ class Outcome:
 def learned(task: Task, algorithm: Algorithm) -> Outcome:
     policy = task.policy()
     learner = Learner(policy, task.scorer, replace(LearningConfig(), algorithm=algorithm), task.seed)
-    reports = []
-    while learner.scored < task.budget:
+    reports: list[StepReport] = []
+    while learner.scored < task.budget and not (reports and learner.narrowed(reports[-1])):
         reports.append(learner.advance())
     after, proposals = assess(policy, task.scorer, task.n, task.seed)
     assert learner.archive is not None

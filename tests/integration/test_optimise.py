@@ -23,7 +23,7 @@ SETTINGS = OptimiseSettings(
     targets=(parse_target("bulk_modulus>=150 GPa"), parse_target("minimise density")),
     constraints=Constraints(forbidden=frozenset({82}), n_atoms=(1, 8), n_elements=(1, 3)),
     steps=6,
-    learning=LearningConfig(batch=24, minibatch=12, replay=8, memory=60),
+    learning=LearningConfig(batch=24, minibatch=12, replay=8, memory=60, least_unique=0.0),
     assessed=40,
     seed=5,
 )
@@ -80,6 +80,17 @@ def test_a_run_leaves_curves_candidates_and_a_generator(whole: Path) -> None:
     record = read_json(whole / "run.json")
     assert record["finished"]
     assert record["results"]["after"]["drawn"] == 40
+
+
+def test_learning_ends_where_crystals_grow_alike(tmp_path: Path) -> None:
+    strict = replace(SETTINGS, learning=replace(SETTINGS.learning, repeat_penalty=0.0, least_unique=1.0))
+    narrow = replace(
+        strict, constraints=replace(SETTINGS.constraints, space_groups=frozenset({225}), n_elements=(1, 1))
+    )
+    outcome = optimise(narrow, tmp_path / "run")
+    assert len(outcome.reports) < narrow.steps
+    assert [report.uniqueness < 1 for report in outcome.reports] == [*[False] * (len(outcome.reports) - 1), True]
+    assert len(rows_of(tmp_path / "run" / "curves.csv")) == len(outcome.reports)
 
 
 def test_the_tuned_policy_is_a_generator(whole: Path) -> None:

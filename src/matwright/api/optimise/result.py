@@ -40,6 +40,6 @@ class OptimiseResult:
             f"after ({before.hits} of {before.novel}, {after.hits} of {after.novel}; {after.drawn} sequences each)",
             f"validity {before.validity:.1%} before, {after.validity:.1%} after; "
             f"uniqueness {before.uniqueness:.1%} before, {after.uniqueness:.1%} after",
-            f"{last.scored} crystals scored while learning, {last.hits} different hits among them",
+            f"{last.scored} crystals scored in {last.step} steps of learning, {last.hits} different hits among them",
             "a hit is what the property model believes: relax and confirm with `matwright design`",
         ]

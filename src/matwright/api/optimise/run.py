@@ -89,15 +89,15 @@ def _assessed(settings: OptimiseSettings, policy: Policy, scorer: Scorer) -> Ass
 
 
 def _learn(learner: Learner, reports: list[StepReport], steps: int, run: RunFolder, listener: Progress) -> None:
-    """The steps that are left, saved as they come."""
+    """The steps that are left, saved as they come; they end early where the crystals grow alike."""
     listener.start("learning", steps)
     listener.advance(len(reports))
-    while len(reports) < steps:
+    while len(reports) < steps and not (reports and learner.narrowed(reports[-1])):
         report = learner.advance()
         reports.append(report)
         listener.note(f"hit rate {report.hit_rate:.1%}, reward {report.reward:.2f}, KL {report.kl:.1f}")
         listener.advance()
-        if report.step % SAVE_EVERY == 0 or report.step == steps:
+        if report.step % SAVE_EVERY == 0 or report.step == steps or learner.narrowed(report):
             save_state(run.file(STATE), learner, reports)
             write_curves(run, reports)
     listener.finish()

@@ -79,6 +79,10 @@ class Learner:
         self.archive: Archive | None = None
         self.hit_keys = np.zeros(0, dtype=np.uint64)
 
+    def narrowed(self, report: StepReport) -> bool:
+        """Whether so few crystals of a step differed that learning is to end."""
+        return report.uniqueness < self.config.least_unique
+
     def advance(self) -> StepReport:
         """Do one step.
 

@@ -84,11 +84,13 @@ class LearningConfig:
         repeat_penalty: taken from the reward of a structure that was drawn `repeat_limit` times before; above the
             gain of a hit, so that a known hit is worth less than a new miss.
         repeat_limit: earlier draws of one bucket at which the penalty is full.
+        least_unique: learning ends with the step in which fewer of the valid crystals differ, as a share in [0, 1]:
+            what is learned after that is sameness.
     """
 
     algorithm: Algorithm = Algorithm.PPO
     batch: int = 256
-    learning_rate: float = 2e-3
+    learning_rate: float = 7e-4
     warmup: int = 8
     gradient_norm: float = 1.0
     passes: int = 2
@@ -101,6 +103,7 @@ class LearningConfig:
     memory: int = 2000
     repeat_penalty: float = 2.0
     repeat_limit: int = 2
+    least_unique: float = 0.97
 
     def __post_init__(self) -> None:
         if (
@@ -112,5 +115,7 @@ class LearningConfig:
             )
         if not 0 < self.clip < 1 or self.learning_rate <= 0 or self.gradient_norm <= 0:
             raise InputError("the clip lies in (0, 1); learning rate and gradient norm are positive")
+        if not 0 <= self.least_unique <= 1:
+            raise InputError("the least share of different crystals lies in [0, 1]")
         if min(self.entropy, self.leash, self.replay, self.replay_weight, self.repeat_penalty) < 0:
             raise InputError("the weights of entropy, leash, replay and repeats are not negative")
