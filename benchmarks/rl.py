@@ -82,6 +82,7 @@ class Task:
     budget: int
     n: int
     seed: int
+    least_unique: float
 
     def policy(self) -> Policy:
         """An untuned policy."""
@@ -101,7 +102,8 @@ class Outcome:
 
 def learned(task: Task, algorithm: Algorithm) -> Outcome:
     policy = task.policy()
-    learner = Learner(policy, task.scorer, replace(LearningConfig(), algorithm=algorithm), task.seed)
+    config = replace(LearningConfig(), algorithm=algorithm, least_unique=task.least_unique)
+    learner = Learner(policy, task.scorer, config, task.seed)
     reports: list[StepReport] = []
     while learner.scored < task.budget and not (reports and learner.narrowed(reports[-1])):
         reports.append(learner.advance())
@@ -173,6 +175,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0, help="of --speed")
     parser.add_argument("--budget", type=int, help="crystals scored in one run [default: that of the target]")
+    narrow = LearningConfig().least_unique
+    parser.add_argument("--least-unique", type=float, default=narrow, help="share of a step at which learning ends")
     parser.add_argument("--assess", type=int, default=1000, help="proposals of one run")
     parser.add_argument("--kept", type=int, default=40, help="hits of one run that are kept for second opinions")
     parser.add_argument("--out", type=Path, default=Path("rl.jsonl"))
@@ -188,7 +192,8 @@ def ingredients(name: str) -> tuple[TrainedGenerator, Surrogate]:
 
 
 def run_all(options: argparse.Namespace) -> None:
-    settings = {"assess": options.assess, "learning": _plain(LearningConfig())}
+    learning = replace(LearningConfig(), least_unique=options.least_unique)
+    settings = {"assess": options.assess, "learning": _plain(learning)}
     settings["reward"] = asdict(RewardConfig())
     lines = _lines(options.out)
     done = {(line["target"], line["way"], line["seed"]) for line in lines}
@@ -221,6 +226,7 @@ def started(name: str, seed: int, options: argparse.Namespace) -> Task:
         budget=options.budget or BUDGETS[name],
         n=options.assess,
         seed=seed,
+        least_unique=options.least_unique,
     )
 
 

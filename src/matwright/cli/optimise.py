@@ -28,6 +28,9 @@ def optimise(
     learning_rate: Annotated[float, typer.Option(help="Step length of the optimiser.")] = 7e-4,
     leash: Annotated[float, typer.Option(help="Weight of the distance (KL, nats) to the untuned generator.")] = 0.005,
     entropy: Annotated[float, typer.Option(help="Weight of the bonus for variety (entropy, nats).")] = 0.01,
+    least_unique: Annotated[
+        float, typer.Option(help="Learning ends with the step in which a smaller share of the crystals differ.")
+    ] = 0.97,
     stability_weight: Annotated[float, typer.Option(help="Weight of predicted stability in the reward.")] = 0.2,
     uncertainty_weight: Annotated[float, typer.Option(help="Weight of the penalty on unsure predictions.")] = 0.1,
     doubt: Annotated[float, typer.Option(help="Factor on predicted standard deviations in the reward.")] = 2.0,
@@ -72,7 +75,12 @@ def optimise(
         generator=generator,
         models=tuple(model or ["mp-crystal", "elastic"]),
         learning=LearningConfig(
-            algorithm=_algorithm(algorithm), batch=batch, learning_rate=learning_rate, leash=leash, entropy=entropy
+            algorithm=_algorithm(algorithm),
+            batch=batch,
+            learning_rate=learning_rate,
+            leash=leash,
+            entropy=entropy,
+            least_unique=least_unique,
         ),
         reward=RewardConfig(stability=stability_weight, uncertainty=uncertainty_weight, doubt=doubt, margin=margin),
         seed=seed,

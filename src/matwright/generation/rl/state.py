@@ -22,6 +22,7 @@ from matwright.serialization import atomic_write_bytes
 
 HEADER = "learner"
 FORMAT = "matwright-learner-1"
+BATCH = "archive/batch/"
 
 
 def save_state(path: Path, learner: Learner, reports: Sequence[StepReport]) -> None:
@@ -102,14 +103,17 @@ def _adam(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
 
 
 def _archive_tensors(archive: Archive) -> dict[str, Tensor]:
-    tensors = {f"archive/batch/{f.name}": getattr(archive.batch, f.name) for f in fields(SequenceBatch)}
+    columns = {field.name: getattr(archive.batch, field.name) for field in fields(SequenceBatch)}
+    tensors = {f"{BATCH}{name}": column for name, column in columns.items() if column is not None}
     tensors |= {f"archive/columns/{name}": torch.from_numpy(values) for name, values in archive.columns.items()}
     return tensors | {"archive/z": archive.z, "archive/keys": torch.from_numpy(archive.keys.view(np.int64))}
 
 
 def _archive(tensors: Mapping[str, Tensor], columns: Sequence[str]) -> Archive:
     return Archive(
-        batch=SequenceBatch(**{f.name: tensors[f"archive/batch/{f.name}"] for f in fields(SequenceBatch)}),
+        batch=SequenceBatch(
+            **{name.removeprefix(BATCH): column for name, column in tensors.items() if name.startswith(BATCH)}
+        ),
         z=tensors["archive/z"],
         keys=_keys(tensors["archive/keys"]),
         columns={name: tensors[f"archive/columns/{name}"].numpy() for name in columns},
