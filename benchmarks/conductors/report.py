@@ -113,6 +113,7 @@ def _told(found: Conductivity, record: dict[str, Any], measured: Mapping[str, st
     if found.fit is not None and found.at_room is not None and found.log_std is not None:
         factor = math.exp(found.log_std)
         print(f"  Ea {found.fit.energy:.2f} ± {found.fit.energy_std:.2f} eV; measured {measured.get('energy', '-')}")
+        print(f"  chi2 of the line {found.fit.chi2:.1f} a degree of freedom")
         print(
             f"  σ(300 K) {found.at_room:.2g} mS/cm, within a factor of {factor:.1f} (one standard deviation); "
             f"measured {measured.get('sigma', '-')}"
