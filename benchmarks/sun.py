@@ -332,8 +332,11 @@ def _print_settings(arguments: argparse.Namespace, n_known: int) -> None:
     commit = provenance()["commit"] or "unknown"
     limits = f"fmax {arguments.fmax} eV/Å, smax {arguments.smax} GPa, at most {arguments.max_steps} steps"
     matcher = f"StructureMatcher(ltol={MATCH.ltol}, stol={MATCH.stol}, angle_tol={MATCH.angle_tol})"
+    screened = (
+        f"; the nearest to the hull by mp-crystal of {arguments.draw} times as many" if arguments.draw > 1 else ""
+    )
     print(f"""
-S.U.N. with {arguments.n} crystals a generator, seed {arguments.seed}; commit {commit}, {platform.machine()}
+S.U.N. with {arguments.n} crystals a generator, seed {arguments.seed}{screened}; commit {commit}, {platform.machine()}
 relaxed with CHGNet 0.3.0: {limits}, cell free;
   an unconverged crystal counts with the energy it reached, a failed one as not stable
 stable: within the threshold by CHGNet and by SevenNet-0 (MP2020 corrections) at the CHGNet geometry, each against its
