@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -38,11 +39,14 @@ class FlatLayout:
     @classmethod
     def of(cls, schema: ConditionSchema | None, source: GraphSource, indices: NDArray[np.int64]) -> FlatLayout:
         """The layout for the records at `indices`, of which none loses a step; with geometry where there are atoms."""
-        batches = _batches(source, indices)
-        geometry = any(not bool(_formulas(batch).all()) for batch in batches)
-        most = -1
-        if schema is not None and schema.steps is not None:
-            most = max((int(_occurrences(batch)[1].max(initial=-1)) for batch in batches), default=-1)
+        stepped = schema is not None and schema.steps is not None
+        geometry, most = False, -1
+        for batch in _batches(source, indices):
+            geometry = geometry or not bool(_formulas(batch).all())
+            if stepped:
+                most = max(most, int(_occurrences(batch)[1].max(initial=-1)))
+            elif geometry:  # nothing further to learn
+                break
         return cls(schema=schema, repeats=most + 1, geometry=geometry)
 
     def rows(self, source: GraphSource, indices: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -128,8 +132,9 @@ def _spread(values: Tensor, owner: Tensor, n: int) -> tuple[Tensor, Tensor, Tens
     return mean, square.sqrt(), least, largest
 
 
-def _batches(source: GraphSource, indices: NDArray[np.int64]) -> list[GraphBatch]:
-    return [source.batch(indices[start : start + BATCH]) for start in range(0, len(indices), BATCH)]
+def _batches(source: GraphSource, indices: NDArray[np.int64]) -> Iterator[GraphBatch]:
+    """One after the other, so that no more than one is held."""
+    return (source.batch(indices[start : start + BATCH]) for start in range(0, len(indices), BATCH))
 
 
 def _one_hot(codes: Tensor, categories: int) -> Tensor:

@@ -68,7 +68,8 @@ class Forest:
         """
         library, usual = _library(values), _usual(features)
         regressor = library.ExtraTreesRegressor(n_estimators=trees, random_state=seed % 2**32)
-        table, columns = _filled(features, usual), _distinct(features, usual)
+        table = _filled(features, usual)
+        columns = _distinct(table)
         regressor.fit(table[:, columns], values)
         return cls._of([estimator.tree_ for estimator in regressor.estimators_], usual, columns)
 
@@ -94,7 +95,8 @@ class Forest:
             subsample=0.7,
             random_state=seed % 2**32,
         )
-        table, columns = _filled(features, usual), _distinct(features, usual)
+        table = _filled(features, usual)
+        columns = _distinct(table)
         regressor.fit(table[:, columns], values)
         start, factor = float(regressor.init_.constant_[0, 0]), RATE * ROUNDS
         return cls._of([estimator.tree_ for estimator in regressor.estimators_[:, 0]], usual, columns, start, factor)
@@ -151,12 +153,11 @@ def _library(values: NDArray[np.float64]) -> Any:
     return ensemble
 
 
-def _distinct(features: NDArray[np.float32], usual: NDArray[np.float32]) -> NDArray[np.int64]:
+def _distinct(table: NDArray[np.float32]) -> NDArray[np.int64]:
     """(n_columns,) ascending: columns that differ between rows, one of those that put the rows into the same order.
 
     Trees split by order alone, and a fraction orders as its logarithm does: half of the columns tell nothing more.
     """
-    table = _filled(features, usual)
     found: dict[bytes, int] = {}
     for column, values in enumerate(table.T):
         levels, ranks = np.unique(values, return_inverse=True)

@@ -13,10 +13,11 @@ import numpy as np
 from matwright.elements import symbol
 from matwright.screening.conduction import ConductionSettings, Conductivity, conductivity
 from matwright.screening.dynamics import DynamicsSettings
+from matwright.screening.evidence import failed_rung, potential_rung
 from matwright.screening.limits import ConductionLimits
 from matwright.screening.potential import Failure, FailureKind, Potential
 from matwright.screening.rules import at_least
-from matwright.screening.rung import Measurement, Rung, broken, judged
+from matwright.screening.rung import Measurement
 from matwright.screening.stage import Climb, Climber
 from matwright.screening.thresholds import Thresholds
 from matwright.screening.verdict import Verdict
@@ -77,28 +78,11 @@ class ConductionStage:
             found = conductivity(climber.crystal, self.potential, settings=conduction_settings(limits, ion))
         seconds = time.perf_counter() - start
         if isinstance(found, Failure):
-            return Climb(
-                rung=broken(
-                    self.name,
-                    found.reason,
-                    code=self.potential.name,
-                    version=self.potential.version,
-                    seconds=seconds,
-                )
-            )
-        return Climb(rung=self._rung(climber, found, seconds))
-
-    def _rung(self, climber: Climber, found: Conductivity, seconds: float) -> Rung:
-        return judged(
-            self.name,
-            [_verdict(found, self.thresholds.conduction.min_conductivity)],
-            measurements(found),
-            before=climber.verdicts,
-            residual=self.thresholds.residual,
-            code=self.potential.name,
-            version=self.potential.version,
-            seconds=seconds,
-        )
+            return Climb(rung=failed_rung(self.name, found, self.potential, seconds))
+        verdicts = [_verdict(found, limits.min_conductivity)]
+        taken = measurements(found)
+        rung = potential_rung(self.name, climber, verdicts, taken, self.potential, self.thresholds, seconds)
+        return Climb(rung=rung)
 
 
 def _verdict(found: Conductivity, least: float) -> Verdict:

@@ -49,7 +49,7 @@ class EquationOfStateStage:
 
     def _climb(self, climber: Climber, answer: EquationOfState | Failure, seconds: float) -> Climb:
         if isinstance(answer, Failure):
-            return Climb(rung=_failed(self.name, answer, self.potential, seconds))
+            return Climb(rung=failed_rung(self.name, answer, self.potential, seconds))
         limits = self.thresholds.equation_of_state
         verdicts = [
             at_least("eos_bulk_modulus", answer.bulk_modulus, limits.min_bulk_modulus, "GPa"),
@@ -60,7 +60,7 @@ class EquationOfStateStage:
             Measurement(name="bulk_modulus_slope", value=answer.slope, unit="1"),
             Measurement(name="volume_eos", value=answer.volume, unit="Å³/atom"),
         ]
-        rung = _rung(self.name, climber, verdicts, taken, self.potential, self.thresholds, seconds)
+        rung = potential_rung(self.name, climber, verdicts, taken, self.potential, self.thresholds, seconds)
         return Climb(rung=rung, relaxed=answer.crystal)
 
 
@@ -92,7 +92,7 @@ class ElasticStage:
 
     def _climb(self, climber: Climber, answer: ElasticTensor | Failure, seconds: float) -> Climb:
         if isinstance(answer, Failure):
-            return Climb(rung=_failed(self.name, answer, self.potential, seconds))
+            return Climb(rung=failed_rung(self.name, answer, self.potential, seconds))
         limits, averages = self.thresholds.elastic, moduli(answer.stiffness[None])
         verdicts = [
             at_least("least_eigenvalue", float(averages.least_eigenvalue[0]), limits.min_eigenvalue, "GPa"),
@@ -109,7 +109,7 @@ class ElasticStage:
                 Measurement(name="elastic_shear_modulus", value=float(averages.shear[0]), unit="GPa"),
                 Measurement(name="elastic_anisotropy", value=float(averages.anisotropy[0]), unit="1"),
             ]
-        rung = _rung(self.name, climber, verdicts, taken, self.potential, self.thresholds, seconds)
+        rung = potential_rung(self.name, climber, verdicts, taken, self.potential, self.thresholds, seconds)
         return Climb(rung=rung, relaxed=answer.crystal)
 
 
@@ -146,7 +146,7 @@ class PhononStage:
 
     def _climb(self, climber: Climber, answer: Phonons | Failure, seconds: float) -> Climb:
         if isinstance(answer, Failure):
-            return Climb(rung=_failed(self.name, answer, self.potential, seconds))
+            return Climb(rung=failed_rung(self.name, answer, self.potential, seconds))
         limit = self.thresholds.phonon.max_imaginary
         verdict = at_most("imaginary_frequency", max(0.0, -answer.lowest), limit, "THz")
         if not verdict.passed:
@@ -158,14 +158,17 @@ class PhononStage:
             Measurement(name="supercell_atoms", value=float(answer.atoms), unit="1"),
             Measurement(name="displacements", value=float(answer.displacements), unit="1"),
         ]
-        return Climb(rung=_rung(self.name, climber, [verdict], taken, self.potential, self.thresholds, seconds))
+        return Climb(
+            rung=potential_rung(self.name, climber, [verdict], taken, self.potential, self.thresholds, seconds)
+        )
 
 
-def _failed(name: str, failure: Failure, potential: Potential, seconds: float) -> Rung:
+def failed_rung(name: str, failure: Failure, potential: Potential, seconds: float) -> Rung:
+    """The rung of a candidate that the potential could not answer for."""
     return broken(name, failure.reason, code=potential.name, version=potential.version, seconds=seconds)
 
 
-def _rung(
+def potential_rung(
     name: str,
     climber: Climber,
     verdicts: Sequence[Verdict],
@@ -174,6 +177,7 @@ def _rung(
     thresholds: Thresholds,
     seconds: float,
 ) -> Rung:
+    """The rung of what was measured under a potential."""
     return judged(
         name,
         verdicts,

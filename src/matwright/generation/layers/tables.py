@@ -18,10 +18,9 @@ from typing import Any, final
 import numpy as np
 
 from matwright.errors import InputError
-from matwright.generation.wyckoff.tables import Floats, Integers, orbit_maps
+from matwright.generation.wyckoff.tables import LETTERS, Floats, Integers, orbit_maps
 
 N_LAYER_GROUPS = 80
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _PRIMITIVE_ROWS = {"p": ((6, 0, 0), (0, 6, 0), (0, 0, 6)), "c": ((3, -3, 0), (3, 3, 0), (0, 0, 6))}
 """Rows of the primitive cell in units of a sixth of the conventional ones."""
 _PARAMETERS = {
