@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from matwright.api.train_generator import train_generator
+from matwright.generation.autoencoder import SequenceAutoencoder
 from matwright.generation.checkpoint import TrainedGenerator
+from matwright.generation.corpus import Corpus, build_corpus
 from matwright.generation.decoder import DecoderConfig
+from matwright.generation.encoder import EncoderConfig
 from matwright.generation.fit_config import FitConfig
 from matwright.generation.wyckoff import Orbit, SymmetrySequence
 
@@ -79,3 +83,19 @@ def trained(trained_folder: Path) -> TrainedGenerator:
     from matwright.generation.checkpoint import load_trained
 
     return load_trained(trained_folder)
+
+
+def small_corpus() -> Corpus:
+    """All known structures to learn from, every fourth of them held out as well."""
+    sequences = known_structures()
+    return build_corpus(sequences, sequences[::4], max_atoms=24)
+
+
+def small_model(corpus: Corpus) -> SequenceAutoencoder:
+    """The same untrained generator at each call."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return SequenceAutoencoder(
+            decoder=SMALL, encoder=EncoderConfig(latent=4, width=24), vocabulary=corpus.packer.vocabulary,
+            catalogue=corpus.packer.catalogue,
+        )  # fmt: skip

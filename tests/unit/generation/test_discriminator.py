@@ -8,32 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from matwright.generation.autoencoder import SequenceAutoencoder
-from matwright.generation.corpus import Corpus, build_corpus
+from matwright.generation.corpus import Corpus
 from matwright.generation.discriminator import LatentDiscriminator, adversarial_loss, told_apart
-from matwright.generation.encoder import EncoderConfig
 from matwright.generation.fit import fit_autoencoder
 from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_report import EpochReport
 
-from .conftest import SMALL, known_structures
+from .conftest import small_corpus, small_model
 
 CONFIG = FitConfig(epochs=4, batch_size=32, averaging=0.9, adversarial=0.5, minutes=1e6)
 
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    sequences = known_structures()
-    return build_corpus(sequences, sequences[::4], max_atoms=24)
-
-
-def _model(corpus: Corpus) -> SequenceAutoencoder:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return SequenceAutoencoder(
-            decoder=SMALL, encoder=EncoderConfig(latent=4, width=24), vocabulary=corpus.packer.vocabulary,
-            catalogue=corpus.packer.catalogue,
-        )  # fmt: skip
+    return small_corpus()
 
 
 def test_both_sides_learn_from_one_loss() -> None:
@@ -67,7 +55,7 @@ def test_a_discriminator_that_cannot_tell_loses_log_two() -> None:
 
 
 def test_the_adversarial_mode_is_reported_and_resumes_where_it_stopped(corpus: Corpus, tmp_path: Path) -> None:
-    whole, broken, resumed = (_model(corpus) for _ in range(3))
+    whole, broken, resumed = (small_model(corpus) for _ in range(3))
     reports = list[EpochReport]()
     fit_autoencoder(whole, corpus.train, corpus.valid, CONFIG, on_epoch=reports.append)
     assert all(0 <= report.told_apart <= 1 for report in reports)
@@ -88,5 +76,5 @@ def test_the_adversarial_mode_is_reported_and_resumes_where_it_stopped(corpus: C
 def test_without_the_mode_nothing_is_told_apart(corpus: Corpus) -> None:
     reports = list[EpochReport]()
     config = replace(CONFIG, adversarial=0.0, epochs=1)
-    fit_autoencoder(_model(corpus), corpus.train, corpus.valid, config, on_epoch=reports.append)
+    fit_autoencoder(small_model(corpus), corpus.train, corpus.valid, config, on_epoch=reports.append)
     assert reports[-1].told_apart != reports[-1].told_apart

@@ -7,37 +7,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matwright.generation.autoencoder import SequenceAutoencoder
-from matwright.generation.corpus import Corpus, build_corpus
-from matwright.generation.encoder import EncoderConfig
 from matwright.generation.fit import fit_autoencoder, length_buckets
 from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_report import EpochReport, evaluate
 from matwright.generation.likelihood import sequence_log_prob
 
-from .conftest import SMALL, known_structures
-
-
-def _corpus() -> Corpus:
-    sequences = known_structures()
-    return build_corpus(sequences, sequences[::4], max_atoms=24)
-
-
-def _model(corpus: Corpus) -> SequenceAutoencoder:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return SequenceAutoencoder(
-            decoder=SMALL, encoder=EncoderConfig(latent=4, width=24), vocabulary=corpus.packer.vocabulary,
-            catalogue=corpus.packer.catalogue,
-        )  # fmt: skip
+from .conftest import small_corpus, small_model
 
 
 def test_training_raises_the_bound_and_repeats() -> None:
-    corpus = _corpus()
+    corpus = small_corpus()
     config = FitConfig(epochs=10, batch_size=32, learning_rate=1e-2, averaging=0.5, kl_warmup=0.8, free_nats=0.3)
     bounds = []
     for _ in range(2):
-        model, reports = _model(corpus), list[EpochReport]()
+        model, reports = small_model(corpus), list[EpochReport]()
         before = evaluate(model, corpus.valid).bound
         state = torch.random.get_rng_state()
         fit_autoencoder(model, corpus.train, corpus.valid, config, on_epoch=reports.append)
@@ -50,8 +33,8 @@ def test_training_raises_the_bound_and_repeats() -> None:
 
 
 def test_a_batch_equals_its_parts() -> None:
-    corpus = _corpus()
-    model = _model(corpus).eval()
+    corpus = small_corpus()
+    model = small_model(corpus).eval()
     data = corpus.train
     with torch.no_grad():
         mean, _ = model.encoder(data.batch)

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from matwright.generation.autoencoder import SequenceAutoencoder
-from matwright.generation.corpus import Corpus, build_corpus
-from matwright.generation.encoder import EncoderConfig
+from matwright.generation.corpus import Corpus
 from matwright.generation.fit import fit_autoencoder
 from matwright.generation.fit_config import FitConfig
 from matwright.generation.fit_loss import FitParts, step_loss
@@ -21,24 +19,14 @@ from matwright.generation.wyckoff import Orbit, SymmetrySequence
 from matwright.generation.wyckoff.decode import decode
 from matwright.materials.interop import to_pymatgen
 
-from .conftest import SMALL, known_structures
+from .conftest import small_corpus, small_model
 
 CONFIG = FitConfig(epochs=8, batch_size=32, learning_rate=1e-2, averaging=0.9, free_nats=0.3, physics_rows=32)
 
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    sequences = known_structures()
-    return build_corpus(sequences, sequences[::4], max_atoms=24)
-
-
-def _model(corpus: Corpus) -> SequenceAutoencoder:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return SequenceAutoencoder(
-            decoder=SMALL, encoder=EncoderConfig(latent=4, width=24), vocabulary=corpus.packer.vocabulary,
-            catalogue=corpus.packer.catalogue,
-        )  # fmt: skip
+    return small_corpus()
 
 
 def _rutile(x: float) -> SymmetrySequence:
@@ -92,7 +80,7 @@ def test_charge_is_the_share_of_counts_that_leave_a_charge(corpus: Corpus) -> No
 
 
 def test_every_term_sends_a_finite_gradient_to_decoder_and_encoder(corpus: Corpus) -> None:
-    model, data, physics = _model(corpus), corpus.train, PhysicsTerms(corpus.packer)
+    model, data, physics = small_model(corpus), corpus.train, PhysicsTerms(corpus.packer)
     foreseen = Foreseen()
     model.terms(data.batch, data.masks, torch.randn(len(data), 4), foreseen=foreseen)
     found = physics(data.batch, foreseen, torch.arange(len(data)))
@@ -108,7 +96,7 @@ def test_every_term_sends_a_finite_gradient_to_decoder_and_encoder(corpus: Corpu
 
 
 def test_the_terms_of_a_batch_are_the_mean_of_their_parts(corpus: Corpus) -> None:
-    model, data, physics = _model(corpus).eval(), corpus.train, PhysicsTerms(corpus.packer)
+    model, data, physics = small_model(corpus).eval(), corpus.train, PhysicsTerms(corpus.packer)
     foreseen = Foreseen()
     with torch.no_grad():
         model.terms(data.batch, data.masks, torch.zeros(len(data), 4), foreseen=foreseen)
@@ -122,7 +110,7 @@ def test_the_terms_of_a_batch_are_the_mean_of_their_parts(corpus: Corpus) -> Non
 
 
 def test_weighted_terms_take_part_in_the_loss_and_are_reported(corpus: Corpus) -> None:
-    model, parts = _model(corpus).eval(), FitParts(physics=PhysicsTerms(corpus.packer))
+    model, parts = small_model(corpus).eval(), FitParts(physics=PhysicsTerms(corpus.packer))
     losses = []
     for weight in (0.0, 1.0, 3.0):
         with torch.random.fork_rng(devices=[]):
@@ -143,6 +131,6 @@ def test_the_charge_term_makes_neutral_counts_likelier(corpus: Corpus) -> None:
         reports = list[EpochReport]()
         config = replace(CONFIG, charge_weight=weight)
         parts = FitParts(physics=PhysicsTerms(corpus.packer))
-        fit_autoencoder(_model(corpus), corpus.train, corpus.valid, config, on_epoch=reports.append, parts=parts)
+        fit_autoencoder(small_model(corpus), corpus.train, corpus.valid, config, on_epoch=reports.append, parts=parts)
         left[weight] = reports[-1].physics["charge"]
     assert left[20.0] < 0.8 * left[0.0]
