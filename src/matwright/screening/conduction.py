@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import Any, final
 
 import numpy as np
@@ -29,7 +28,7 @@ from matwright.screening.dynamics import DynamicsSettings, Replica, Trajectory, 
 from matwright.screening.potential import Failure, FailureKind, Potential
 from matwright.screening.relax import RelaxationSettings, relax
 
-REST = RelaxationSettings(fmax=0.05, smax=0.1, max_steps=400, max_seconds=inf)
+REST = RelaxationSettings(fmax=0.05, smax=0.1, max_steps=400)
 """The cell that keeps its volume at all temperatures: at rest, thermal expansion left out."""
 ROOM = 300.0
 """K, to which conductivities are extrapolated."""
