@@ -131,7 +131,7 @@ def _conduction(table: Table, _folder: Path) -> Evaluator:
         temperatures=tuple(float(one) for one in kelvin),
         dynamics=DynamicsSettings(timestep=step, production=production, interval=10 * step),
     )
-    return ConductionEvaluator(potential=potential, version=version, conduction=conduction)
+    return ConductionEvaluator(potential=potential, weights=version, conduction=conduction)
 
 
 def _dft(table: Table, folder: Path) -> Evaluator:
