@@ -1,10 +1,10 @@
 """Energy scales of the Materials Project: which constants were added to PBE and PBE+U energies, and how to change them.
 
-Until 2021 the Materials Project corrected oxides, sulfides, the metals it treats with U and its reference gases ("legacy",
-Jain et al., Phys. Rev. B 84, 045115, 2011); since then it corrects every common anion and those metals ("MP2020", Wang
-et al., Sci. Rep. 11, 15496, 2021). Both depend on the composition and on which elements are anions, so that a formation
-energy passes from one scale to the other without a new calculation. Between the scales a bromide or a selenide differs
-by 0.2 to 0.35 eV/atom: energies of one scale never belong on the hull of the other.
+Until 2021 the Materials Project corrected oxides, sulfides, the metals it treats with U and its reference gases
+("legacy", Jain et al., Phys. Rev. B 84, 045115, 2011); since then it corrects every common anion and those metals
+("MP2020", Wang et al., Sci. Rep. 11, 15496, 2021). Both depend on the composition and on which elements are anions, so
+that a formation energy passes from one scale to the other without a new calculation. Between the scales a bromide or a
+selenide differs by 0.2 to 0.35 eV/atom: energies of one scale never belong on the hull of the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from matwright.materials.crystal import Crystal
 from matwright.materials.silence import quiet_warnings
 
 GASES = {"H": -3.392726, "N": -8.336495, "F": -1.911479, "Cl": -1.848537}
-"""PBE energy in eV/atom of the elements whose reference the legacy scale replaced by a fitted one (Materials Project)."""
+"""PBE energies (Materials Project, eV/atom) of the elements whose reference the legacy scale replaced."""
 
 
 @final
@@ -48,7 +48,7 @@ class EnergyScale:
         Raises:
             CalculationError: when the scheme does not cover the composition.
         """
-        from pymatgen.core import Composition
+        from pymatgen.core.composition import Composition
         from pymatgen.entries.computed_entries import ComputedEntry
 
         composition = Composition(formula)

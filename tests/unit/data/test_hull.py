@@ -114,7 +114,7 @@ def test_a_look_up_takes_milliseconds() -> None:
 
 @pytest.mark.skipif(not (DATA / "mp_hull_85014.csv.gz").exists(), reason="the optional data folder is not here")
 def test_against_the_published_decomposition_energies() -> None:
-    """On the scale of the source. Of unstable compositions, 94 % agree to 2e-5 eV/atom; where they differ, ours is the lower hull.
+    """On the source's scale 94 % of unstable compositions agree to 2e-5 eV/atom; where they differ, ours is the lower.
 
     Where they differ (by up to 6 meV/atom) the published value is the higher one, as of a minimiser that stopped early,
     but why is not known; a second
