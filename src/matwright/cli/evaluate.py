@@ -33,6 +33,9 @@ def evaluate(
     coverage: Annotated[
         str | None, typer.Option(help="Measure COV with the cut-offs of mp-20, perov-5 or carbon-24.")
     ] = None,
+    coverage_scale: Annotated[
+        str, typer.Option(help="What COV standardises compositions by: published (fixed constants) or reference.")
+    ] = "published",
     sample: Annotated[
         int, typer.Option(help="Crystals of each side for COV and the distances, drawn at random.", min=1)
     ] = 1000,
@@ -66,8 +69,9 @@ def evaluate(
 
     trials = TrialSettings(potentials=_words(potentials), workers=workers) if sun else None
     settings = EvaluationSettings(
-        cut_offs=coverage, sample=sample, model=model, paired=paired, symprec=symprec, trials=trials, seed=seed
-    )
+        cut_offs=coverage, scaling=coverage_scale, sample=sample, model=model, paired=paired, symprec=symprec,
+        trials=trials, seed=seed,
+    )  # fmt: skip
 
     def report(rejection: Rejection) -> None:
         print(f"matwright: {rejection}", file=sys.stderr)

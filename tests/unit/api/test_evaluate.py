@@ -79,6 +79,7 @@ def test_refusals(tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.Cap
     cases = [
         (["--reference", "shipped", "--coverage", "mp-20"], "need reference crystals"),
         (["--reference", str(reference), "--coverage", "mp-21"], "cut-offs are those of mp-20"),
+        (["--reference", str(reference), "--coverage-scale", "own"], "published or reference"),
         (["--reference", str(tmp_path / "nowhere")], "nowhere"),
         (["--reference", str(reference), "--part", "split"], "--part names a column and a word"),
     ]
@@ -104,6 +105,19 @@ def test_a_set_covers_itself(tmp_path: Path, folders: tuple[Path, Path]) -> None
     found = _evaluate(tmp_path / "out", reference, reference, "--coverage", "mp-20")
     assert found["cov_recall"] == found["cov_precision"] == 1.0
     assert found["density_distance"] == 0.0
+
+
+@pytest.mark.skipif(importlib.util.find_spec("matminer") is None, reason="matminer is not installed")
+@pytest.mark.slow
+def test_coverage_states_its_scale_and_counts_every_crystal(tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    """Of four generated crystals one is none, and lowers the precision; the setting names the scale that was used."""
+    generated, reference = folders
+    for scale, words in (("published", "published with CDVAE"), ("reference", "standardised by the reference")):
+        out = tmp_path / f"by-{scale}"
+        found = _evaluate(out, generated, reference, "--coverage", "mp-20", "--coverage-scale", scale)
+        assert found["cov_structure_precision"] == 0.75
+        assert found["cov_precision"] <= found["cov_composition_precision"] <= 0.75
+        assert words in (out / "measures.csv").read_text()
 
 
 def test_trials_are_read_back_and_half_lines_left_out(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def measure(
     drawn = own.at(np.flatnonzero(valid)).drawn(settings.sample, settings.seed)
     against = reference.drawn(settings.sample, settings.seed)
     if len(drawn):
-        rows += distances(drawn, against, settings) + covering(drawn, against, settings, listener)
+        rows += distances(drawn, against, settings)
+    rows += covering(own, reference, settings, listener)
     listener.start("matching the reference")
     rows += matches(own, reference, settings)
     listener.finish()

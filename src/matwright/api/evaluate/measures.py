@@ -179,33 +179,47 @@ def distances(own: CrystalSet, reference: CrystalSet, settings: EvaluationSettin
 
 
 def covering(own: CrystalSet, reference: CrystalSet, settings: EvaluationSettings, progress: Progress) -> list[Measure]:
-    """COV recall and precision.
+    """COV recall and precision, and both by structure and by composition alone; valid or not, every crystal counts.
 
     Raises:
         InputError: matminer is not installed.
     """
-    from matwright.evaluation.coverage import CUT_OFFS, coverage
+    from matwright.evaluation.coverage import CUT_OFFS, Scaling, coverage, published_scale
     from matwright.evaluation.fingerprints import fingerprints
 
     if settings.cut_offs is None:
         return []
     cut = CUT_OFFS[settings.cut_offs]
-    progress.start("fingerprints of the generated", len(own))
-    ours = fingerprints(own.crystals, on_done=progress.advance)
-    progress.start("fingerprints of the reference", len(reference))
-    theirs = fingerprints(reference.crystals, on_done=progress.advance)
+    drawn, against = own.drawn(settings.sample, settings.seed), reference.drawn(settings.sample, settings.seed)
+    progress.start("fingerprints of the generated", len(drawn))
+    ours = fingerprints(drawn.crystals, on_done=progress.advance)
+    progress.start("fingerprints of the reference", len(against))
+    theirs = fingerprints(against.crystals, on_done=progress.advance)
     progress.finish()
-    found = coverage(ours, theirs, cut)
+    scale = published_scale() if settings.scaling == Scaling.PUBLISHED else None
+    found = coverage(ours, theirs, cut, scale)
     text = (
         f"cut-offs of {settings.cut_offs}: structure {cut.structure} (CrystalNN ops), composition {cut.composition} "
-        f"(Magpie, standardised by the reference); valid crystals, at most {settings.sample:,} of each side, "
+        f"(Magpie, standardised by {found.scale}); at most {settings.sample:,} of each side, valid or not, "
         f"seed {settings.seed}; without a fingerprint: {found.without_fingerprint[0]} generated (count as far), "
-        f"{found.without_fingerprint[1]} of the reference (left out)"
+        f"{found.without_fingerprint[1]} of the reference (left out); {own.unusable} unusable ones count as far"
     )
-    return [
-        Measure(name="cov_recall", value=found.recall, unit="1", n=found.n_reference, setting=text),
-        Measure(name="cov_precision", value=found.precision, unit="1", n=found.n_generated, setting=text),
-    ]
+    rows = {
+        "cov": (found.recall, found.precision),
+        "cov_structure": found.by_structure,
+        "cov_composition": found.by_composition,
+    }
+    usable = len(own) / (len(own) + own.unusable)
+    measures = []
+    for name, (recall, precision) in rows.items():
+        alone = "" if name == "cov" else f"{name.removeprefix('cov_')} alone; "
+        measures += [
+            Measure(name=f"{name}_recall", value=recall, unit="1", n=found.n_reference, setting=alone + text),
+            Measure(
+                name=f"{name}_precision", value=usable * precision, unit="1", n=found.n_generated, setting=alone + text
+            ),
+        ]
+    return measures
 
 
 def matches(own: CrystalSet, reference: CrystalSet, settings: EvaluationSettings) -> list[Measure]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from matwright.errors import InputError
-from matwright.evaluation.coverage import CUT_OFFS
+from matwright.evaluation.coverage import CUT_OFFS, Scaling
 from matwright.evaluation.generation import MatchSettings
 from matwright.evaluation.matching import PREDICTION_MATCH
 from matwright.screening.trials import TrialSettings
@@ -22,6 +22,7 @@ class EvaluationSettings:
         prediction: tolerances of METRe and match rate.
         symprec: Å, tolerance of the space groups.
         cut_offs: data set whose COV cut-offs are used (`evaluation.coverage.CUT_OFFS`); None: no COV.
+        scaling: what COV standardises compositions by; "published" has to stand beside published numbers.
         sample: crystals of each side, drawn at random, for COV and the distances of distributions.
         model: property model whose predictions are compared as distributions; None for none.
         paired: whether generated crystals were made each for the reference crystal of its name: match rate.
@@ -33,6 +34,7 @@ class EvaluationSettings:
     prediction: MatchSettings = PREDICTION_MATCH
     symprec: float = 0.01
     cut_offs: str | None = None
+    scaling: str = Scaling.PUBLISHED
     sample: int = 1000
     model: str | None = None
     paired: bool = False
@@ -42,6 +44,8 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         if self.cut_offs is not None and self.cut_offs not in CUT_OFFS:
             raise InputError(f"the COV cut-offs are those of {', '.join(CUT_OFFS)}; found {self.cut_offs!r}")
+        if self.scaling not in list(Scaling):
+            raise InputError(f"the scale of COV's compositions is {' or '.join(Scaling)}; found {self.scaling!r}")
         if self.sample < 1:
             raise InputError(f"the sample must hold at least 1 crystal, found {self.sample}")
 
