@@ -52,7 +52,7 @@ from matwright.screening.thresholds import Thresholds
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("mp-generator", "random", "ion-exchange")
 POTENTIAL = "chgnet"
-RELAXATION = RelaxationSettings(fmax=0.1, smax=1.0, max_steps=200, max_seconds=math.inf)
+RELAXATION = RelaxationSettings(fmax=0.1, smax=1.0, max_steps=200)
 LIMIT = Thresholds().hull.max_e_above_hull
 CHUNK = 16
 PARENTS = 3000

@@ -94,9 +94,7 @@ def _batched(crystals: list[Crystal], arguments: argparse.Namespace) -> Result:
     potential = load_potential("chgnet")
     potential.evaluate(crystals[:1])
     start = time.process_time()
-    settings = RelaxationSettings(
-        fmax=arguments.fmax, smax=arguments.smax, max_steps=arguments.max_steps, max_seconds=np.inf
-    )
+    settings = RelaxationSettings(fmax=arguments.fmax, smax=arguments.smax, max_steps=arguments.max_steps)
     outcomes = relax(crystals, potential, settings=settings)
     seconds = time.process_time() - start
     steps = np.array([0 if isinstance(outcome, Failure) else outcome.steps + 1 for outcome in outcomes])

@@ -107,7 +107,7 @@ def claimed(runs: list[dict[str, Any]], target: str, way: str, n: int, seed: int
 def judged(target: str, way: str, claims: list[dict[str, Any]], out: Path) -> list[dict[str, Any]]:
     """Relax some claims, ask everybody, append the answers to the file."""
     chgnet, sevennet = load_potential("chgnet"), load_potential("sevennet-0")
-    settings = RelaxationSettings(fmax=0.1, smax=1.0, max_steps=250, max_seconds=600.0)
+    settings = RelaxationSettings(fmax=0.1, smax=1.0, max_steps=250)
     outcomes = relax([_crystal(claim) for claim in claims], chgnet, settings=settings)
     lines: list[dict[str, Any]] = []
     relaxed = [outcome.crystal for outcome in outcomes if not isinstance(outcome, Failure)]

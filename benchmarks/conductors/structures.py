@@ -101,7 +101,7 @@ def candidates(data: Path, potential: Potential, *, count: int) -> list[dict[str
     ranked = sorted(rows.items(), key=lambda item: -item[1]["predicted"])
     print(f"{len(ranked)} formulas, {count} are relaxed", flush=True)
     chosen = [primitive(row["crystal"]) for _, row in ranked[:count]]
-    outcomes = relax(chosen, potential, settings=RelaxationSettings(fmax=0.05, smax=0.2, max_seconds=np.inf))
+    outcomes = relax(chosen, potential, settings=RelaxationSettings(fmax=0.05, smax=0.2))
     hull, references = Hull.load(), load_references(potential.name)
     told: list[dict[str, Any]] = []
     for (formula, row), outcome in zip(ranked, outcomes, strict=False):

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, JSON with plain values, and hashes of content."""
+"""Files that are whole or absent, JSON with plain values, TOML, and hashes of content."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -61,16 +63,51 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Return what the JSON file holds.
 
     Raises:
-        InputError: the file is missing, not readable, or not JSON.
+        InputError: the file is missing, a folder, not readable, or not JSON.
     """
+    text = _text(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is not valid JSON (line {error.lineno}: {error.msg})") from error
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the tables of the TOML file.
+
+    Raises:
+        InputError: the file is missing, a folder, not readable, or not TOML.
+    """
+    return parse_toml(_text(path), path)
+
+
+def parse_toml(text: str, name: object) -> dict[str, Any]:
+    """Return the tables that `text` states; `name` says in errors where it comes from.
+
+    Raises:
+        InputError: the text is not TOML; the message names the line.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what, _, place = str(error).removesuffix(")").rpartition(" (at ")
+        line = re.search(r"line \d+", place)
+        where = line[0] if line else f"line {text.count(chr(10)) + 1}, {place.removeprefix('the ')}"
+        raise InputError(f"{name} is not valid TOML ({where}: {what})") from error
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    """The file as UTF-8, or one sentence that says why not."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder, not a file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} cannot be read: it is no UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:

@@ -18,7 +18,9 @@ from matwright.serialization import (
     atomic_writer,
     hash_file,
     hash_json,
+    parse_toml,
     read_json,
+    read_toml,
     to_plain,
     write_json,
 )
@@ -88,3 +90,30 @@ def test_json_files_round_trip_and_faults_are_named(tmp_path: Path) -> None:
     (tmp_path / "d.json").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(InputError, match="cannot be read"):
         read_json(tmp_path / "d.json")
+
+
+def test_toml_files_are_read_and_faults_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('[table]\nname = "Å"\n', encoding="utf-8")
+    assert read_toml(path) == {"table": {"name": "Å"}}
+    with pytest.raises(InputError, match=r"b\.toml does not exist$"):
+        read_toml(tmp_path / "b.toml")
+    with pytest.raises(InputError, match=r"is a folder, not a file$"):
+        read_toml(tmp_path)
+    path.write_bytes(b"a = '\xff'")
+    with pytest.raises(InputError, match=r"no UTF-8 text \(byte 5\)$"):
+        read_toml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a = 1\nb = = 2\n", 2), ("a = 1\n\nb = [", 3), ("a = 1\na = 2\n", 2), ("[a]\nb = 1\n[a]\n", 3), ("a", 1)],
+)
+def test_a_fault_in_toml_names_its_line(text: str, line: int) -> None:
+    with pytest.raises(InputError, match=rf"^mine\.toml is not valid TOML \(line {line}\b.*\)$"):
+        parse_toml(text, "mine.toml")
+
+
+def test_a_folder_is_no_json(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is a folder, not a file$"):
+        read_json(tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from matwright.api.train_settings import TrainSettings
 from matwright.errors import InputError
 from matwright.materials.properties import nearest_hint
 from matwright.models.config import Pooling
+from matwright.serialization import read_json, read_toml
 from matwright.training.settings import FitSettings
 
 Chosen = TypeVar("Chosen")
@@ -71,15 +71,9 @@ class HyperParameters:
         """The settings in a TOML or JSON file.
 
         Raises:
-            InputError: there is no such file, it is neither, or as for `of`.
+            InputError: the file cannot be read (see `read_toml`), or as for `of`.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-            values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from error
-        except (UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InputError(f"{path} is neither TOML nor JSON: {error}") from error
+        values = read_json(path) if path.suffix.lower() == ".json" else read_toml(path)
         if not isinstance(values, dict):
             raise InputError(f"{path} holds no settings by name")
         return cls.of(values)

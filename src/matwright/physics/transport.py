@@ -3,7 +3,7 @@
 | symbol | variable | unit |
 |---|---|---|
 | D = slope(MSD) / 2d | `Diffusion.value` | cm²/s |
-| σ = 1000 (n / (V N_A)) z² F² / (R T) D | `nernst_einstein` | mS/cm |
+| σ = (n / (V N_A)) z² F² / (R T) D | `nernst_einstein` | S/cm |
 | D(T) = D₀ exp(−E_a / k T) | `Arrhenius` | cm²/s, eV, K |
 
 Errors are standard deviations.
@@ -190,7 +190,7 @@ def _unresolved(value: float, stds: tuple[float, float], exponent: float, hops: 
 
 
 def nernst_einstein(diffusion: float, *, ions: int, volume: float, charge: float, temperature: float) -> float:
-    """Conductivity in mS/cm.
+    """Conductivity in S/cm.
 
     Args:
         diffusion: cm²/s.
@@ -199,7 +199,7 @@ def nernst_einstein(diffusion: float, *, ions: int, volume: float, charge: float
         temperature: K.
     """
     concentration = ions / (volume * 1e-24 * AVOGADRO)  # mol/cm³
-    return 1000.0 * concentration * charge**2 * FARADAY**2 / (GAS_CONSTANT * temperature) * diffusion
+    return concentration * charge**2 * FARADAY**2 / (GAS_CONSTANT * temperature) * diffusion
 
 
 @final

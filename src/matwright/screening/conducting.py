@@ -79,7 +79,7 @@ class ConductionStage:
         seconds = time.perf_counter() - start
         if isinstance(found, Failure):
             return Climb(rung=failed_rung(self.name, found, self.potential, seconds))
-        verdicts = [_verdict(found, limits.min_conductivity)]
+        verdicts = [_verdict(found, limits.min_ionic_conductivity)]
         taken = measurements(found)
         rung = potential_rung(self.name, climber, verdicts, taken, self.potential, self.thresholds, seconds)
         return Climb(rung=rung)
@@ -91,7 +91,7 @@ def _verdict(found: Conductivity, least: float) -> Verdict:
     Without a fit nothing is rejected for what the runs were too short to see, unless no temperature shows diffusion.
     """
     if found.at_room is not None:
-        return at_least("ionic_conductivity", found.at_room, least, "mS/cm")
+        return at_least("ionic_conductivity", found.at_room, least, "S/cm")
     passed = least == 0.0 or any(point.resolved for point in found.points)
     return Verdict(
         rule="ionic_conductivity",
@@ -99,7 +99,7 @@ def _verdict(found: Conductivity, least: float) -> Verdict:
         threshold=least,
         passed=passed,
         reason=found.reason,
-        unit="mS/cm",
+        unit="S/cm",
     )
 
 
@@ -113,7 +113,7 @@ def measurements(found: Conductivity) -> list[Measurement]:
             Measurement(
                 name="ionic_conductivity",
                 value=found.at_room,
-                unit="mS/cm",
+                unit="S/cm",
                 lower=found.at_room / factor,
                 upper=found.at_room * factor,
                 level=_LEVEL,

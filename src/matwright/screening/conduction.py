@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import Any, final
 
 import numpy as np
@@ -29,12 +28,18 @@ from matwright.screening.dynamics import DynamicsSettings, Replica, Trajectory, 
 from matwright.screening.potential import Failure, FailureKind, Potential
 from matwright.screening.relax import RelaxationSettings, relax
 
-REST = RelaxationSettings(fmax=0.05, smax=0.1, max_steps=400, max_seconds=inf)
+REST = RelaxationSettings(fmax=0.05, smax=0.1, max_steps=400)
 """The cell that keeps its volume at all temperatures: at rest, thermal expansion left out."""
 ROOM = 300.0
 """K, to which conductivities are extrapolated."""
 _MELTS = 0.1
 """Share of the ions' diffusion beyond which the host counts as moving too."""
+_UNITS: Mapping[str, str] = {
+    "room": "Å", "temperature": "K", "kinetic": "K", "value": "cm^2/s", "std": "cm^2/s", "along": "cm^2/s",
+    "lags": "ps", "msd": "Å^2", "conductivity": "S/cm", "collective_conductivity": "S/cm", "conductivity_300": "S/cm",
+    "activation_energy": "eV", "log_std": "1", "seconds": "s",
+}  # fmt: skip
+"""Of the numbers that `plain` gives, by name."""
 
 
 @final
@@ -78,7 +83,7 @@ class Point:
         temperature: K, asked for; kinetic: K, found in the motion.
         tracer, collective: diffusion of single ions and of their charge, in the frame of the host.
         host: diffusion of all other atoms; None where there are none.
-        conductivity: mS/cm by Nernst-Einstein with the tracer diffusion; `collective_conductivity` with the other.
+        conductivity: S/cm by Nernst-Einstein with the tracer diffusion; `collective_conductivity` with the other.
         resolved: whether the point counts in the Arrhenius fit; `reason` says why not.
     """
 
@@ -102,7 +107,7 @@ class Conductivity:
         crystal: at rest, in the cell given; atoms: of the supercell that moved; room: Å, from an atom to its own image.
         points: one a temperature that was not lost; failures: temperature → why it was.
         fit: Arrhenius; None where fewer than four temperatures are resolved, `reason` then says so.
-        at_room: mS/cm at 300 K; log_std: standard deviation of its natural logarithm. None without a fit.
+        at_room: S/cm at 300 K; log_std: standard deviation of its natural logarithm. None without a fit.
         seconds: wall time of one computing thread.
         trajectories: those that `points` were taken from.
     """
@@ -243,6 +248,7 @@ def _sigma(diffusion: float, cell: Crystal, ion: str, temperature: float) -> flo
 def plain(found: Conductivity) -> dict[str, Any]:
     """All numbers as JSON: what a table, a figure or another fit needs."""
     return {
+        "units": dict(_UNITS),
         "atoms": found.atoms,
         "room": found.room,
         "points": [_plain_point(point) for point in found.points],

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import final
 
 import numpy as np
@@ -24,9 +23,9 @@ from matwright.screening.relax import Outcome, RelaxationSettings, relax
 
 Array = NDArray[np.float64]
 
-TIGHT = RelaxationSettings(fmax=0.005, smax=0.05, max_steps=300, max_seconds=inf)
+TIGHT = RelaxationSettings(fmax=0.005, smax=0.05, max_steps=300)
 """The state without strain: at rest, so that stresses are those of the strain."""
-IONS = RelaxationSettings(fmax=0.005, max_steps=100, max_seconds=inf, cell=False)
+IONS = RelaxationSettings(fmax=0.005, max_steps=100, cell=False)
 """The ions in a deformed cell."""
 _WEAKEST = 0.3
 """Least singular value of the fit: a tensor that strains hardly show would be known by its noise. All six give 1."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from phonopy import Phonopy
     from phonopy.structure.atoms import PhonopyAtoms
 
-REST = RelaxationSettings(fmax=0.002, smax=0.05, max_steps=300, max_seconds=inf)
+REST = RelaxationSettings(fmax=0.002, smax=0.05, max_steps=300)
 """Forces left at rest would count as displacements."""
 MESH = 2
 """Points of the q mesh along each axis over the supercell: those that it knows, and one between each two."""

@@ -213,7 +213,7 @@ class PhononLimits:
 class ConductionLimits:
     """Of the ionic conductivity by molecular dynamics with the potential, extrapolated to 300 K."""
 
-    min_conductivity: float = limit(0.0, "least conductivity at 300 K", unit="mS/cm")
+    min_ionic_conductivity: float = limit(0.0, "least ionic conductivity at 300 K", unit="S/cm")
     ions: tuple[str, ...] = limit(("Li", "Na"), "what moves: the first of these that the crystal holds")
     temperatures: int = limit(4, "temperatures, at equal steps of 1/T", low=4, high=12)
     lowest_temperature: float = limit(600.0, "lowest of them", unit="K", low=100.0, high=3000.0)

@@ -1,7 +1,7 @@
 """Batched relaxation: many crystals descend together, each call of the potential serves one step of all of them.
 
-A crystal leaves the batch when it has converged, failed, or used up its steps or its time, and the next one takes its
-place. Whatever goes wrong with one crystal is that crystal's `Failure`.
+A crystal leaves the batch when it has converged, failed, or used up its steps (or its time, where that is limited), and
+the next one takes its place. Whatever goes wrong with one crystal is that crystal's `Failure`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import final
 
 import numpy as np
@@ -28,7 +29,8 @@ class RelaxationSettings:
         fmax: eV/Å, largest force on an atom at convergence.
         smax: GPa, largest component of the stress at convergence.
         max_steps: steps after which a crystal leaves the batch unconverged.
-        max_seconds: wall time of one crystal, its share of each batch, after which it leaves unconverged.
+        max_seconds: wall time of one crystal, its share of each batch, after which it leaves unconverged. Infinite
+            unless asked for: the clock of a busy machine would decide what is found.
         batch_size: crystals that advance together.
         cell: whether the cell moves too; where it does not, the stress is left as it is.
     """
@@ -36,7 +38,7 @@ class RelaxationSettings:
     fmax: float = 0.05
     smax: float = 0.5
     max_steps: int = 300
-    max_seconds: float = 120.0
+    max_seconds: float = inf
     batch_size: int = 16
     cell: bool = True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import final
 
 from matwright.errors import CalculationError
@@ -93,9 +92,7 @@ class RelaxationStage:
     def climb(self, climbers: Sequence[Climber]) -> list[Climb]:
         """Every crystal relaxed, then held against the rules of density and geometry again."""
         limits = self.thresholds.relaxation
-        settings = RelaxationSettings(
-            fmax=limits.max_fmax / 2, smax=limits.max_smax / 2, max_steps=limits.max_steps, max_seconds=inf
-        )
+        settings = RelaxationSettings(fmax=limits.max_fmax / 2, smax=limits.max_smax / 2, max_steps=limits.max_steps)
         crystals = [smallest_cell(climber.crystal) for climber in climbers]
         outcomes = relax(crystals, self.potential, settings=settings)
         found = zip(climbers, crystals, outcomes, strict=True)

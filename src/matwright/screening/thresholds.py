@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -26,6 +25,7 @@ from matwright.screening.limits import (
     SurrogateLimits,
     SymmetryLimits,
 )
+from matwright.serialization import read_toml
 
 _WEIGHTS = "weights"
 
@@ -80,12 +80,9 @@ def load_thresholds(path: Path | str) -> Thresholds:
     """Thresholds from a TOML file, for instance `configs/filter.toml`.
 
     Raises:
-        InputError: the file cannot be read as TOML, or a table, name or value is wrong.
+        InputError: the file cannot be read (see `read_toml`), or a table, name or value is wrong.
     """
-    try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as TOML: {error}") from error
+    content = read_toml(path)
     try:
         return thresholds_from_mapping(content)
     except InputError as error:

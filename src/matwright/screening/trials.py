@@ -37,7 +37,7 @@ class TrialSettings:
 
     potentials: tuple[str, ...] = ("chgnet", "sevennet-0")
     relaxation: RelaxationSettings = field(
-        default_factory=lambda: RelaxationSettings(fmax=0.1, smax=1.0, max_steps=250, max_seconds=600.0)
+        default_factory=lambda: RelaxationSettings(fmax=0.1, smax=1.0, max_steps=250)
     )
     workers: int = 1
 

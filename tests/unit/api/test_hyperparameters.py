@@ -61,7 +61,7 @@ def test_applied_and_left_alone() -> None:
         ("dropout = true", "is a number"),
         ("pooling = 'median'", "pooling is one of mean, mean\\+max, attention, sum, found 'median'"),
         ("memory = 1", "memory is true or false"),
-        ("width: 3", "neither TOML nor JSON"),
+        ("width: 3", r"not valid TOML \(line 1: "),
     ],
 )
 def test_wrong_files(tmp_path: Path, text: str, message: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,25 @@ import pytest
 
 from matwright.api.models import find_model
 from matwright.api.predict import load_predictor
-from matwright.campaign.evaluator import Evaluator, Fidelity, Quantity, checked, evaluator_hash
-from matwright.campaign.evaluators.conduction import ConductionEvaluator
+from matwright.campaign.campaign import Campaign
+from matwright.campaign.engine.in_process import InProcessEngine
+from matwright.campaign.evaluator import Evaluation, Evaluator, Fidelity, Quantity, checked, evaluator_hash
+from matwright.campaign.evaluators.conduction import ConductionEvaluator, conduction_evaluation
 from matwright.campaign.evaluators.experiment import ExperimentEvaluator
 from matwright.campaign.evaluators.lookup import LookupEvaluator
 from matwright.campaign.evaluators.potential import PotentialEvaluator
 from matwright.campaign.evaluators.surrogate import SurrogateEvaluator
 from matwright.campaign.evaluators.table import ValueTable
+from matwright.campaign.ladder import Rung, with_gates
+from matwright.campaign.objective import Goal
 from matwright.campaign.store.address import structure_hash
+from matwright.campaign.store.store import Store
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
-from matwright.screening.conduction import ConductionSettings
+from matwright.materials.properties import find_property
+from matwright.materials.target import parse_target
+from matwright.physics.transport import BOLTZMANN, arrhenius
+from matwright.screening.conduction import ConductionSettings, Conductivity
 from matwright.screening.dynamics import DynamicsSettings
 from matwright.screening.potential import FailureKind
 from matwright.screening.relax import RelaxationSettings
@@ -166,3 +175,65 @@ def test_a_potential_relaxes_and_says_when_it_does_not_converge() -> None:
     assert late.failure.kind is FailureKind.NOT_CONVERGED
     with pytest.raises(InputError, match="installed is"):
         PotentialEvaluator(version="0.0.0").prepare()
+
+
+def _conductivity(at_room: float) -> Conductivity:
+    kelvin = np.array([600.0, 700.0, 850.0, 1050.0])
+    diffusion = 1e-3 * np.exp(-0.3 / (BOLTZMANN * kelvin))
+    return Conductivity(
+        crystal=rock_salt(5.1, (3, 17)),
+        atoms=64,
+        room=10.0,
+        points=(),
+        failures={},
+        fit=arrhenius(kelvin, diffusion, 0.1 * diffusion),
+        at_room=at_room,
+        log_std=0.5,
+        reason="",
+        seconds=1.0,
+    )
+
+
+def test_a_conductivity_is_in_the_unit_of_its_property_and_older_records_keep_theirs(tmp_path: Path) -> None:
+    evaluator = ConductionEvaluator()
+    found = conduction_evaluation(_conductivity(2e-3))
+    unit = find_property("ionic_conductivity").unit
+    assert found.values["ionic_conductivity"] == Quantity(value=2e-3, unit=unit, std=1e-3)
+    assert found.values["log_ionic_conductivity"].value == pytest.approx(np.log10(2e-3))
+    assert all(evaluator.units[name] == quantity.unit for name, quantity in found.values.items())
+    goal = Goal(targets=(parse_target("ionic_conductivity>=1 mS/cm"),))
+    (rung,) = with_gates([Rung(name="conduction", evaluator=evaluator)], goal, {})
+    assert rung.evaluator is evaluator
+
+    crystal = rock_salt(5.1, (3, 17))
+    older = OlderConduction(settings=evaluator.settings)
+    assert evaluator_hash(older) != evaluator_hash(evaluator)
+    with Store.open(tmp_path / "store.db") as store, InProcessEngine() as engine:
+        campaign = Campaign(store, "ions", older)
+        campaign.propose([crystal])
+        campaign.run(engine)
+        (kept,) = store.records.iterate()
+        assert kept.values["ionic_conductivity"] == Quantity(value=2.0, unit="mS/cm")
+        again = Campaign(store, "ions/2", evaluator)
+        again.propose([crystal])
+        assert again.status().left.computing == 1, "a record of the older evaluator is no answer of this one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OlderConduction:
+    """What recorded conductivities before they were in S/cm."""
+
+    settings: Mapping[str, Any]
+    name: str = "chgnet-conduction"
+    version: str = "0.3.0"
+    fidelity: Fidelity = Fidelity.POTENTIAL
+    units: Mapping[str, str] = field(default_factory=lambda: {"ionic_conductivity": "mS/cm"})
+    batch_size: int = 1
+    cost: float = 1.0
+
+    def prepare(self) -> None:
+        """Nothing to load."""
+
+    def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
+        """2 mS/cm."""
+        return [Evaluation(answer={"ionic_conductivity": Quantity(value=2.0, unit="mS/cm")}) for _ in crystals]

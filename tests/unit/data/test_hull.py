@@ -79,12 +79,12 @@ def test_the_mixture_is_the_optimum_of_the_linear_program(seed: int, n_elements:
 def test_the_shipped_hull() -> None:
     hull = Hull.load()
     assert hull is Hull.load()
-    assert len(hull.energies) == 33998
+    assert len(hull.energies) == 33536
     assert len(hull.elements) == 84
     assert not hull.has_elements([2, 10, 36])
     phosphate = parse_amounts("LiFePO4")
     assert hull.decomposition(phosphate).products == (("LiFePO4", pytest.approx(1.0)),)
-    assert hull.hull_energy(phosphate) == pytest.approx(-2.5509, abs=1e-4)
+    assert hull.hull_energy(phosphate) == pytest.approx(-2.4740, abs=1e-4)  # MP2020
     assert hull.known_system([11, 17])
     assert hull.energy_above_hull(parse_amounts("NaCl3"), 0.0) > 1.0
 
@@ -114,18 +114,38 @@ def test_a_look_up_takes_milliseconds() -> None:
 
 @pytest.mark.skipif(not (DATA / "mp_hull_85014.csv.gz").exists(), reason="the optional data folder is not here")
 def test_against_the_published_decomposition_energies() -> None:
-    """Of unstable compositions, 94 % agree to 2e-5 eV/atom; where they differ, ours is the lower hull.
+    """On the source's scale 94 % of unstable compositions agree to 2e-5 eV/atom; where they differ, ours is the lower.
 
     Where they differ (by up to 6 meV/atom) the published value is the higher one, as of a minimiser that stopped early,
     but why is not known; a second
     linear-program solver confirms the hull of this package on those rows.
     """
     with gzip.open(DATA / "mp_hull_85014.csv.gz", "rt", encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if float(row["target_Ed"]) > 0]
+        table = list(csv.DictReader(stream))
+    hull = Hull.from_phases(
+        (parse_amounts(row["formula"]), float(row["target_Ef"])) for row in table if float(row["target_Ed"]) <= 0
+    )
+    rows = [row for row in table if float(row["target_Ed"]) > 0]
     rows = [rows[i] for i in np.random.default_rng(7).choice(len(rows), 2000, replace=False)]
     compositions = [parse_amounts(row["formula"]) for row in rows]
-    found = Hull.load().energies_above_hull(compositions, np.array([float(row["target_Ef"]) for row in rows]))
+    found = hull.energies_above_hull(compositions, np.array([float(row["target_Ef"]) for row in rows]))
     difference = found - np.array([float(row["target_Ed"]) for row in rows])
     assert difference.min() > -2e-5
     assert np.mean(difference < 2e-5) > 0.93
     assert difference.max() < 6e-3
+
+
+@pytest.mark.skipif(not (DATA / "mp_crystals.csv.gz").exists(), reason="the optional data folder is not here")
+def test_the_shipped_hull_is_on_the_scale_of_present_energies() -> None:
+    """Distances that the Materials Project states for crystals with bromine, iodine, selenium, tellurium, sulfur."""
+    with gzip.open(DATA / "mp_crystals.csv.gz", "rt", encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["source"] != "flla" and row["split"] == "test"]
+    compositions = [parse_amounts(row["formula"]) for row in rows]
+    found = Hull.load().energies_above_hull(
+        compositions, np.array([float(row["formation_energy_per_atom"]) for row in rows])
+    )
+    difference = found - np.array([float(row["e_above_hull"]) for row in rows])
+    for number in (16, 34, 35, 52, 53):
+        inside = np.array([number in amounts for amounts in compositions]) & np.isfinite(difference)
+        assert inside.sum() > 20
+        assert np.median(np.abs(difference[inside])) < 0.01

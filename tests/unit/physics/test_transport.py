@@ -90,7 +90,7 @@ def test_nernst_einstein_by_hand() -> None:
     """24 ions in (10 Å)³ with 1e-8 cm²/s at 300 K: n e² D / k T, in SI units."""
     by_hand = 24 / 1e-27 * 1.602176634e-19**2 * 1e-12 / (1.380649e-23 * 300.0)  # S/m
     found = nernst_einstein(1e-8, ions=24, volume=1000.0, charge=1.0, temperature=300.0)
-    assert found == pytest.approx(by_hand * 10.0, rel=1e-6)  # mS/cm
+    assert found == pytest.approx(by_hand / 100.0, rel=1e-6)  # S/cm
     twice = nernst_einstein(1e-8, ions=24, volume=1000.0, charge=2.0, temperature=300.0)
     assert twice == pytest.approx(4 * found)
 

@@ -17,6 +17,7 @@ from calculators import FCC, effective_medium
 from matwright.elements import ATOMIC_MASS
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
+from matwright.materials.properties import find_property
 from matwright.materials.supercell import supercell
 from matwright.physics.transport import BOLTZMANN, tracer_diffusion
 from matwright.screening.conducting import ConductionStage, conduction_settings
@@ -221,14 +222,16 @@ def test_the_barrier_of_a_landscape_comes_back_as_activation_energy() -> None:
 
 def test_the_rung_tells_conductivity_and_rejects_insulators() -> None:
     limits = ConductionLimits(
-        min_conductivity=0.01, lowest_temperature=600.0, highest_temperature=1200.0, timestep=4.0, production=16.0
+        min_ionic_conductivity=1e-5, lowest_temperature=600.0, highest_temperature=1200.0, timestep=4.0, production=16.0
     )
     thresholds = Thresholds(conduction=limits)
     for barrier, passes in ((0.2, True), (4.0, False)):
         crystal, wells = conductor(barrier)
         (climb,) = ConductionStage(potential=wells, thresholds=thresholds).climb([Candidate(crystal)])
         assert climb.rung.passed is passes, climb.rung.reason
-        assert (climb.rung.measured("ionic_conductivity") is not None) is passes
+        told = climb.rung.measured("ionic_conductivity")
+        assert (told is not None) is passes
+        assert told is None or told.unit == find_property("ionic_conductivity").unit
         assert climb.rung.measured("diffusion_600K") is not None
     (climb,) = ConductionStage(potential=effective_medium(), thresholds=thresholds).climb([Candidate(copper_cube(1))])
     assert "none of the ions Li, Na" in climb.rung.reason

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,22 @@ def test_a_crystal_that_uses_up_its_time_says_so(potential: ChgnetPotential) -> 
     assert isinstance(outcome, Relaxation)
     assert outcome.steps == 0
     assert "s:" in outcome.reason
+
+
+def test_how_busy_the_machine_is_changes_nothing(potential: ChgnetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
+    (at_ease,) = relax([_sheared()], potential)
+    hours = itertools.count(step=3600.0)
+    monkeypatch.setattr("matwright.screening.relax.time.perf_counter", lambda: next(hours))
+    (busy,) = relax([_sheared()], potential)
+    assert isinstance(at_ease, Relaxation)
+    assert isinstance(busy, Relaxation)
+    assert busy.converged
+    assert busy.seconds > 3600.0 * busy.steps
+    assert (busy.energy, busy.steps) == (at_ease.energy, at_ease.steps)
+    assert busy.crystal.content_hash() == at_ease.crystal.content_hash()
+    (limited,) = relax([_sheared()], potential, settings=RelaxationSettings(max_seconds=1800.0))
+    assert isinstance(limited, Relaxation)
+    assert "not converged after 1800 s" in limited.reason
 
 
 def test_inputs_are_left_alone_and_runs_repeat(potential: ChgnetPotential) -> None:

@@ -165,6 +165,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
             {"geometry": {"min_distanse": 1.0}},
             r"did you mean 'min_distance'\?; known: min_distance",
         ),
+        ({"conduction": {"min_conductivity": 1.0}}, r"did you mean 'min_ionic_conductivity'\?"),  # it was in mS/cm
         ({"geometri": {}}, r"did you mean 'geometry'\?; known: density"),
         ({"geometry": {"min_density": 1.0}}, r"it stands in \[density\]"),
         ({"geometry": {"min_distance": -1.0}}, "lies in 0 to 10 Å, found -1.0"),

@@ -1,4 +1,4 @@
-"""The MP2020 corrections against their published constants, and SevenNet-0 on the corrected scale."""
+"""SevenNet-0 on the corrected scale of the Materials Project."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from matwright.data.references import load_references
 from matwright.materials.crystal import Crystal
 from matwright.physics.thermodynamics import stability
 from matwright.screening.potential import Failure, PointResult, load_potential
-from matwright.screening.sevennet import Mp2020Correction
 
 ROCK_SALT = (1 - np.eye(3)) / 2
 
@@ -18,24 +17,6 @@ ROCK_SALT = (1 - np.eye(3)) / 2
 def _pair(length: float, first: int, second: int) -> Crystal:
     coords = np.array([[0, 0, 0], [0.5, 0.5, 0.5]])
     return Crystal(lattice=ROCK_SALT * length, frac_coords=coords, numbers=np.array([first, second]))
-
-
-@pytest.fixture(scope="module")
-def correction() -> Mp2020Correction:
-    return Mp2020Correction()
-
-
-@pytest.mark.parametrize(
-    ("crystal", "expected"),
-    [
-        (_pair(5.64, 11, 17), -0.614),  # Cl
-        (_pair(4.21, 12, 8), -0.687),  # oxide
-        (_pair(4.33, 26, 8), -0.687 - 2.256),  # oxide, and Fe with Hubbard U
-        (_pair(3.0, 28, 13), 0.0),  # metals
-    ],
-)
-def test_corrections_are_the_published_ones(correction: Mp2020Correction, crystal: Crystal, expected: float) -> None:
-    assert correction.energy(crystal) == pytest.approx(expected, abs=2e-3)
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +99,7 @@ def _stability(table: Table, _folder: Path) -> Evaluator:
         raise InputError(f"max_steps must be a whole number, found {steps!r}")
     potential, version = _potential(table)
     fmax, smax = _float(table, "fmax", 0.05), _float(table, "smax", 0.5)
-    relaxation = RelaxationSettings(fmax=fmax, smax=smax, max_steps=steps, max_seconds=inf)  # no clock: it repeats
+    relaxation = RelaxationSettings(fmax=fmax, smax=smax, max_steps=steps)
     return StabilityEvaluator(
         relaxation=PotentialEvaluator(potential=potential, version=version, relaxation=relaxation, cost=1.0)
     )
@@ -132,7 +131,7 @@ def _conduction(table: Table, _folder: Path) -> Evaluator:
         temperatures=tuple(float(one) for one in kelvin),
         dynamics=DynamicsSettings(timestep=step, production=production, interval=10 * step),
     )
-    return ConductionEvaluator(potential=potential, version=version, conduction=conduction)
+    return ConductionEvaluator(potential=potential, weights=version, conduction=conduction)
 
 
 def _dft(table: Table, folder: Path) -> Evaluator:
@@ -146,7 +145,7 @@ def _dft(table: Table, folder: Path) -> Evaluator:
     relaxation = None
     if "fmax" in table or "smax" in table:
         fmax, smax = _float(table, "fmax", 0.05), _float(table, "smax", 0.5)
-        relaxation = RelaxationSettings(fmax=fmax, smax=smax, max_steps=50, max_seconds=inf)
+        relaxation = RelaxationSettings(fmax=fmax, smax=smax, max_steps=50)
     own = folder / name
     return DftEvaluator.of(own if own.is_file() else name, programs=programs, relaxation=relaxation)
 

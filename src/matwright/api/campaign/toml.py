@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from enum import Enum
@@ -28,6 +27,7 @@ from matwright.materials.formula import parse_elements, parse_formula
 from matwright.materials.properties import nearest_hint
 from matwright.materials.target import parse_target
 from matwright.screening.thresholds import load_thresholds, thresholds_from_mapping
+from matwright.serialization import read_toml
 
 _TOP = ("name", "store", "targets", "seed", "constraints", "proposer", "filter", "evaluator", "acquisition",
         "surrogate", "engine", "limits", "stop")  # fmt: skip
@@ -44,13 +44,10 @@ def load_campaign(path: Path) -> CampaignSettings:
     """The settings that a TOML file states.
 
     Raises:
-        InputError: the file cannot be read as TOML, a name is unknown, or a value is impossible; the message names the
-            file.
+        InputError: the file cannot be read (see `read_toml`), a name is unknown, or a value is impossible; the message
+            names the file.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as TOML: {error}") from error
+    content = read_toml(path)
     try:
         return campaign_settings(content, folder=path.parent, name=path.stem)
     except InputError as error:

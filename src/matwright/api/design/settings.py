@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf
 from typing import final
 
 from matwright.errors import InputError
@@ -91,7 +90,7 @@ class DesignSettings:
     @property
     def relaxation(self) -> RelaxationSettings:
         """When a relaxation ends: by forces or steps, never by the clock, so that a run repeats exactly."""
-        return RelaxationSettings(fmax=self.fmax, max_steps=self.max_steps, max_seconds=inf)
+        return RelaxationSettings(fmax=self.fmax, max_steps=self.max_steps)
 
     def excluding(self, numbers: frozenset[int]) -> DesignSettings:
         """The same settings with further forbidden elements."""

@@ -36,7 +36,7 @@ _COLUMNS = (
     ("elastic_bulk_modulus", "bulk modulus, tensor (GPa)"),
     ("elastic_shear_modulus", "shear modulus, tensor (GPa)"),
     ("lowest_frequency", "lowest frequency away from Γ (THz)"),
-    ("ionic_conductivity", "ionic conductivity at 300 K (mS/cm)"),
+    ("ionic_conductivity", "ionic conductivity at 300 K (S/cm)"),
     ("activation_energy", "activation energy (eV)"),
     ("predicted_bulk_modulus", "predicted bulk modulus (GPa)"),
     ("band_gap", "predicted band gap (eV)"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -12,6 +11,7 @@ from typing import Any, final
 
 from matwright.errors import InputError
 from matwright.materials.properties import nearest_hint
+from matwright.serialization import read_toml
 
 _WALLTIME = re.compile(r"^\d{1,4}:[0-5]\d:[0-5]\d$")
 
@@ -100,12 +100,9 @@ def load_engine_settings(path: Path) -> EngineSettings:
     """Settings from the table [engine] of a TOML file.
 
     Raises:
-        InputError: the file cannot be read as TOML, has no such table, or a name or value is wrong.
+        InputError: the file cannot be read (see `read_toml`), has no such table, or a name or value is wrong.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as TOML: {error}") from error
+    content = read_toml(path)
     if not isinstance(content.get("engine"), dict):
         raise InputError(f"{path} has no table [engine]")
     return engine_settings(content["engine"])

@@ -22,13 +22,13 @@ class ConductionEvaluator:
 
     Attributes:
         potential: its name, for instance "chgnet".
-        version: of its weights.
+        weights: version of its weights.
         conduction: ion, temperatures, lengths of the runs.
         cost: CPU seconds that one crystal is expected to take.
     """
 
     potential: str = "chgnet"
-    version: str = "0.3.0"
+    weights: str = "0.3.0"
     conduction: ConductionSettings = field(default_factory=ConductionSettings)
     cost: float = 1500.0
 
@@ -36,6 +36,11 @@ class ConductionEvaluator:
     def name(self) -> str:
         """The potential and what is done with it."""
         return f"{self.potential}-conduction"
+
+    @property
+    def version(self) -> str:
+        """Of what is recorded, with that of the weights: the first one, of the weights alone, gave mS/cm."""
+        return f"2 ({self.potential} {self.weights})"
 
     @property
     def fidelity(self) -> Fidelity:
@@ -49,11 +54,11 @@ class ConductionEvaluator:
 
     @property
     def units(self) -> Mapping[str, str]:
-        """The logarithm is that to the base of 10 of the conductivity in mS/cm: its error is the even one."""
+        """Those of the properties of these names; the logarithm is there because its error is the even one."""
         kelvin = [f"{one:g}K" for one in self.conduction.temperatures]
         return {
-            "ionic_conductivity": "mS/cm",
-            "log_ionic_conductivity": "1",
+            "ionic_conductivity": "S/cm",
+            "log_ionic_conductivity": "log10(S/cm)",
             "activation_energy": "eV",
             **{f"diffusion_{one}": "cm^2/s" for one in kelvin},
             **{f"collective_diffusion_{one}": "cm^2/s" for one in kelvin},
@@ -71,18 +76,19 @@ class ConductionEvaluator:
         Raises:
             InputError: there is no such potential, it is not installed, or its weights are of another version.
         """
-        loaded_potential(self.potential, self.version)
+        loaded_potential(self.potential, self.weights)
 
     def evaluate(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
         """Conductivities; too few temperatures with diffusion are a failure with the reason. Errors as `prepare`."""
         from matwright.training.compute import fast_mode  # heavy (torch): behind its door
 
-        potential = loaded_potential(self.potential, self.version)
+        potential = loaded_potential(self.potential, self.weights)
         with fast_mode():
-            return [_evaluation(conductivity(one, potential, settings=self.conduction)) for one in crystals]
+            return [conduction_evaluation(conductivity(one, potential, settings=self.conduction)) for one in crystals]
 
 
-def _evaluation(found: Conductivity | Failure) -> Evaluation:
+def conduction_evaluation(found: Conductivity | Failure) -> Evaluation:
+    """What is recorded of a conductivity."""
     if isinstance(found, Failure):
         return Evaluation(answer=found, seconds=found.seconds)
     curves = {"diffusion.json": json.dumps(plain(found)).encode()}
@@ -91,8 +97,10 @@ def _evaluation(found: Conductivity | Failure) -> Evaluation:
         return Evaluation(answer=failure, seconds=found.seconds, blobs=curves)
     ten = math.log(10.0)
     answer = {
-        "ionic_conductivity": Quantity(value=found.at_room, unit="mS/cm", std=found.at_room * found.log_std),
-        "log_ionic_conductivity": Quantity(value=math.log10(found.at_room), unit="1", std=found.log_std / ten),
+        "ionic_conductivity": Quantity(value=found.at_room, unit="S/cm", std=found.at_room * found.log_std),
+        "log_ionic_conductivity": Quantity(
+            value=math.log10(found.at_room), unit="log10(S/cm)", std=found.log_std / ten
+        ),
         "activation_energy": Quantity(value=found.fit.energy, unit="eV", std=found.fit.energy_std),
     }
     for point in found.points:

@@ -19,7 +19,7 @@ from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
 from matwright.screening.dft.espresso import DEBIAN, Espresso
 from matwright.screening.dft.gpaw import Gpaw
-from matwright.screening.dft.problems import REMEDIES, Problem
+from matwright.screening.dft.problems import REMEDIES, Problem, Trouble
 from matwright.screening.dft.settings import DftCode, DftSettings
 from matwright.screening.potential import Failure, FailureKind, PointResult
 
@@ -135,8 +135,8 @@ class DftPotential:
             tried = f", also with {remedy.says}" if remedy.second is not None else ""
             return Failure(reason=f"{answer.reason}{tried}", seconds=seconds, kind=remedy.kind), files
         if not all(np.isfinite(one).all() for one in (answer.energy, answer.forces, answer.stress)):
-            reason = f"{self.name} gave a number that is not finite"
-            return Failure(reason=reason, seconds=seconds, kind=FailureKind.NOT_FINITE), files
+            lost = Problem(trouble=Trouble.NOT_FINITE, detail=f"energy, forces or stress of {self.name}")
+            return Failure(reason=lost.reason, seconds=seconds, kind=lost.kind), files
         return answer, files
 
     def _try(self, crystal: Crystal, settings: DftSettings) -> tuple[PointResult | Problem, dict[str, bytes]]:

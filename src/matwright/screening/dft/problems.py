@@ -17,9 +17,11 @@ class Trouble(Enum):
     """The known ways in which a calculation ends without an answer."""
 
     NO_CONVERGENCE = "the density did not converge"
+    NO_REST = "the atoms did not come to rest"
     WALL_TIME = "the time was used up"
     BAD_GEOMETRY = "the geometry cannot be computed"
     NO_PSEUDOPOTENTIAL = "a pseudopotential is missing"
+    NOT_FINITE = "a number is not finite"
     CRASH = "the program ended without a result"
 
 
@@ -40,6 +42,11 @@ class Problem:
     def reason(self) -> str:
         """One sentence."""
         return f"{self.trouble.value}: {self.detail}" if self.detail else self.trouble.value
+
+    @property
+    def kind(self) -> FailureKind:
+        """Of the failure that is left of it."""
+        return REMEDIES[self.trouble].kind
 
 
 @final
@@ -75,9 +82,11 @@ REMEDIES: Mapping[Trouble, Remedy] = MappingProxyType(
         Trouble.NO_CONVERGENCE: Remedy(
             kind=FailureKind.NOT_CONVERGED, second=_gentler, says="0.3 times the mixing, twice the iterations"
         ),
+        Trouble.NO_REST: Remedy(kind=FailureKind.NOT_CONVERGED, second=None, says="none"),
         Trouble.WALL_TIME: Remedy(kind=FailureKind.TIMED_OUT, second=_longer, says="twice the time"),
         Trouble.BAD_GEOMETRY: Remedy(kind=FailureKind.REFUSED, second=None, says="none"),
         Trouble.NO_PSEUDOPOTENTIAL: Remedy(kind=FailureKind.REFUSED, second=None, says="none"),
+        Trouble.NOT_FINITE: Remedy(kind=FailureKind.NOT_FINITE, second=None, says="none"),
         Trouble.CRASH: Remedy(kind=FailureKind.CALCULATION, second=_same, says="the same once more"),
     }
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from matwright.elements import SYMBOLS
 from matwright.errors import InputError
 from matwright.materials.properties import nearest_hint
+from matwright.serialization import parse_toml, read_toml
 
 
 @final
@@ -100,15 +100,15 @@ def load_dft_settings(name: str | Path) -> DftSettings:
     """
     known = preset_names()
     if str(name) in known:
-        text = (resources.files("matwright.screening.dft") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+        preset = resources.files("matwright.screening.dft") / "presets" / f"{name}.toml"
+        table = parse_toml(preset.read_text(encoding="utf-8"), name)
+    elif Path(name).exists():
+        table = read_toml(name)
     else:
-        path = Path(name)
-        if not path.is_file():
-            raise InputError(f"there are no settings {str(name)!r}; known: {', '.join(known)}, or a TOML file")
-        text = path.read_text(encoding="utf-8")
+        raise InputError(f"there are no settings {str(name)!r}; known: {', '.join(known)}, or a TOML file")
     try:
-        return _settings(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, InputError, TypeError) as error:
+        return _settings(table)
+    except (InputError, TypeError) as error:
         raise InputError(f"settings {name}: {error}") from error
 
 

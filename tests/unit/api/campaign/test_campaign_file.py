@@ -36,7 +36,7 @@ WRONG = [
     ('pool = "pool.csv"', 'pool = "no.csv"', "does not exist"),
     ("[stop]", "[engine]\nworkers = 0\n[stop]", "engine.workers must be"),
     ("[filter]", "[filter.densty]\nx = 1\n[filter]", "no table"),
-    ("targets = ", "targets = [", "cannot be read as TOML"),
+    ("targets = ", "targets = [", "is not valid TOML (line "),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from pathlib import Path
@@ -88,7 +87,7 @@ def test_a_number_comes_out_again_and_a_changed_table_is_told(ran: Path, capsys:
 
 
 def test_the_ladder_of_a_potential_is_one_record_and_comes_out_again(tmp_path: Path) -> None:
-    relaxation = RelaxationSettings(max_seconds=math.inf)  # no limit has no word in JSON
+    relaxation = RelaxationSettings()  # its limit in seconds, infinite, has no word in JSON
     stability, moduli = StabilityEvaluator(relaxation=PotentialEvaluator(relaxation=relaxation)), ModuliEvaluator()
     with Store.open(tmp_path / "store.db") as store, InProcessEngine() as engine:
         first = Campaign(store, "salt", stability)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from toy import prototype
 
-SETTINGS = RelaxationSettings(max_steps=3, max_seconds=float("inf"))
+SETTINGS = RelaxationSettings(max_steps=3)
 
 
 def test_a_bad_crystal_and_a_dead_worker_cost_only_what_they_touch() -> None:
