@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -80,9 +81,13 @@ def _pbs(settings: EngineSettings) -> Any:
 
 
 def _kubernetes(settings: EngineSettings) -> Any:
-    from parsl.errors import OptionalModuleMissing
     from parsl.providers import KubernetesProvider
 
+    try:
+        from kubernetes.config import ConfigException
+    except ImportError:
+        raise InputError("Kubernetes needs its client; install it with: pip install 'matwright[cluster]'") from None
+    memory = f"{math.ceil(1024 * settings.memory * settings.workers)}Mi"
     try:
         return KubernetesProvider(
             image=settings.image,
@@ -90,10 +95,15 @@ def _kubernetes(settings: EngineSettings) -> Any:
             worker_init="\n".join([_exports(), settings.setup]),
             max_cpu=settings.workers,
             init_cpu=settings.workers,
+            max_mem=memory,
+            init_mem=memory,
+            pod_name="matwright",
             **_blocks(settings),
         )
-    except OptionalModuleMissing:
-        raise InputError("Kubernetes needs its client; install it with: pip install kubernetes") from None
+    except ConfigException as error:
+        raise InputError(
+            f"no cluster of Kubernetes is configured here, by KUBECONFIG, ~/.kube/config or from within one: {error}"
+        ) from error
 
 
 _MAKERS: Mapping[Provider, Callable[[EngineSettings], Any]] = MappingProxyType(

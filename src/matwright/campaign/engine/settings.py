@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
+from math import inf
 from pathlib import Path
 from typing import Any, final
 
@@ -41,6 +42,7 @@ class EngineSettings:
         options: further lines for the head of the job's script, for instance "#SBATCH --mem=64g".
         setup: shell lines before the worker starts, for instance "module load python".
         image: of the container (Kubernetes).
+        memory: GiB for each worker (Kubernetes, of which a pod gets that of all its workers; elsewhere see `options`).
         address: by which workers reach this machine; "" for every address that it has.
     """
 
@@ -54,6 +56,7 @@ class EngineSettings:
     options: str = ""
     setup: str = ""
     image: str = ""
+    memory: float = 2.0
     address: str = ""
 
     def __post_init__(self) -> None:
@@ -68,8 +71,18 @@ class EngineSettings:
             raise InputError(f"engine.walltime is hours:minutes:seconds, found {self.walltime!r}")
         if self.provider is Provider.LOCAL and (self.nodes, self.blocks) != (1, 1):
             raise InputError("this machine is one node: engine.nodes and engine.blocks belong to a cluster")
-        if self.provider is Provider.KUBERNETES and not self.image:
+        if isinstance(self.memory, bool) or not isinstance(self.memory, int | float) or not 0 < self.memory < inf:
+            raise InputError(f"engine.memory is in GiB and above 0, found {self.memory!r}")
+        if self.provider is Provider.KUBERNETES:
+            self._check_pods()
+
+    def _check_pods(self) -> None:
+        if not self.image:
             raise InputError("engine.image names the container image in which workers run on Kubernetes")
+        if self.nodes != 1:
+            raise InputError("a pod lies on one node: ask for more engine.blocks, which are pods, not for engine.nodes")
+        if self.account or self.options:
+            raise InputError("engine.account and engine.options belong to slurm and pbs: Kubernetes has none")
 
     @property
     def all_workers(self) -> int:

@@ -128,6 +128,10 @@ def test_settings_come_from_toml_and_say_what_is_wrong(tmp_path: Path) -> None:
         ({"walltime": "a day"}, "hours:minutes:seconds"),
         ({"nodes": 2}, "this machine is one node"),
         ({"provider": "kubernetes"}, "names the container image"),
+        ({"provider": "kubernetes", "image": "m", "nodes": 2}, "ask for more engine.blocks"),
+        ({"provider": "kubernetes", "image": "m", "account": "us"}, "belong to slurm and pbs"),
+        ({"provider": "kubernetes", "image": "m", "memory": 0}, "in GiB and above 0, found 0"),
+        ({"memory": "4Gi"}, "in GiB and above 0, found '4Gi'"),
     ):
         with pytest.raises(InputError, match=words):
             engine_settings(table)
@@ -199,13 +203,3 @@ def test_the_script_for_pbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ):
         assert line in script.splitlines()
     assert "start-workers" in script
-
-
-def test_kubernetes_without_its_client_says_so() -> None:
-    try:
-        import kubernetes  # noqa: F401
-    except ImportError:
-        with pytest.raises(InputError, match="pip install kubernetes"):
-            make_provider(EngineSettings(provider=Provider.KUBERNETES, image="matwright:latest"))
-    else:
-        pytest.skip("the client of Kubernetes is installed")
