@@ -1,0 +1,152 @@
+"""`matwright campaign status --watch` in a terminal of its own, beside a campaign that runs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from matwright.api.campaign import load_campaign, run_campaign
+from matwright.api.campaign.status import status_of
+from matwright.cli import main
+from matwright.errors import InputError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from campaign_toys import write_campaign
+
+_PIECE = re.compile(r"\x1b\[(?P<private>\??)(?P<number>\d*)(?P<does>[A-Za-z])|(?P<text>[^\x1b\r\n]+)|(?P<go>[\r\n])")
+
+
+class Terminal:
+    """A terminal of `columns` and 24 rows in which a command runs, and what stands on its screen."""
+
+    def __init__(self, arguments: list[str], columns: int = 100) -> None:
+        self.pid, self._master = pty.fork()
+        if self.pid == 0:
+            try:
+                os.environ |= {"TERM": "xterm-256color"}
+                fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+                sys.stdin, sys.stdout, sys.stderr = (os.fdopen(place, "rw"[place > 0]) for place in range(3))
+                code = main(arguments)
+                sys.stdout.flush()
+                os._exit(code)
+            finally:
+                os._exit(99)
+        self.columns, self.written = columns, ""
+
+    def read(self, until: str, seconds: float = 30.0) -> None:
+        """Read until a text is written after what was read before, or to the end where that is empty."""
+        before, end = len(self.written), time.monotonic() + seconds
+        while not until or until not in self.written[before:]:
+            ready, _, _ = select.select([self._master], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"nothing came: {self.written!r}"
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # the other side is closed
+                data = b""
+            if not data:
+                assert not until, self.written
+                return
+            self.written += data.decode()
+
+    def press(self, key: bytes) -> None:
+        os.write(self._master, key)
+
+    def code(self) -> int:
+        """Read to the end; the exit code."""
+        self.read("")
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self._master)
+        return os.waitstatus_to_exitcode(status)
+
+    @property
+    def screen(self) -> list[str]:
+        """The rows that a person sees, from the first that is not empty."""
+        rows, row, column = [""], 0, 0
+        for piece in _PIECE.finditer(self.written):
+            if (text := piece["text"]) is not None:
+                assert column + len(text) <= self.columns, "a line is longer than the terminal is wide"
+                rows[row] = rows[row].ljust(column)[:column] + text + rows[row][column + len(text) :]
+                column += len(text)
+            elif piece["go"] == "\r":
+                column = 0
+            elif piece["go"] == "\n":
+                row += 1
+                rows += [""] * (row == len(rows))
+            elif piece["does"] == "A":
+                row -= int(piece["number"] or 1)
+                assert row >= 0, "the screen is left at its top"
+            elif piece["does"] == "K":
+                rows[row] = ""
+        return [one.rstrip() for one in rows if one.strip()]
+
+    @property
+    def cursor_is_there(self) -> bool:
+        return self.written.rfind("\x1b[?25h") >= self.written.rfind("\x1b[?25l")
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A campaign and the process that works on it, which stands still after two rounds."""
+    path = write_campaign(tmp_path, rounds=16)
+    settings = load_campaign(path)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if run_campaign(settings).reason == "16 rounds done" else 1)
+    try:
+        end = time.monotonic() + 60.0
+        while time.monotonic() < end:
+            try:
+                if status_of(settings).rounds >= 2:
+                    break
+            except InputError:  # it has not begun
+                time.sleep(0.02)
+        os.kill(pid, signal.SIGSTOP)
+        yield path, pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _tables(screen: list[str]) -> int:
+    return sum(line.startswith("rung ") for line in screen)
+
+
+def test_the_table_is_drawn_in_place_until_the_campaign_ends(running: tuple[Path, int]) -> None:
+    path, pid = running
+    watch = Terminal(["campaign", "status", str(path), "--watch"])
+    watch.read("of computing")
+    assert _tables(watch.screen) == 1
+    watch.read("of computing")  # drawn anew, in the same place
+    os.kill(pid, signal.SIGCONT)
+    watch.read("ended: 16 rounds done", seconds=60.0)
+    assert watch.code() == 0
+    assert watch.screen[0] == "salts: ended: 16 rounds done"
+    assert _tables(watch.screen) == 1
+    assert len(watch.screen) == 5
+    assert watch.cursor_is_there
+
+
+@pytest.mark.parametrize("columns", [100, 40])
+def test_ctrl_c_leaves_a_clean_terminal(running: tuple[Path, int], columns: int) -> None:
+    path, _ = running
+    watch = Terminal(["campaign", "status", str(path), "--watch"], columns)
+    watch.read("of computing" if columns == 100 else "rung")
+    assert not watch.cursor_is_there
+    watch.press(b"\x03")
+    assert watch.code() == 130
+    assert watch.cursor_is_there
+    assert _tables(watch.screen) == 1
+    assert watch.screen[-1] == "matwright: interrupted"
+    assert "Traceback" not in watch.written
