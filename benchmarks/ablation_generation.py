@@ -137,9 +137,10 @@ def candidates(chain: Chain, options: argparse.Namespace) -> tuple[list[tuple[st
     scales = measure_scales(generator.trained, surrogate, first, targets)
     scorer = Scorer(generator.trained, surrogate, Reward(targets, scales, reward))
     learner = Learner(policy, scorer, LearningConfig(), options.seed)
-    while chain.reward is not None and learner.scored < options.budget:
-        if learner.narrowed(learner.advance()):
-            break
+    if chain.reward is not None:
+        while learner.scored < options.budget:
+            learner.advance()
+        learner.settle()
     rollout = policy.draw(DRAWN, torch_generator(options.seed, "rl", "assess"))
     found = archived(scorer(rollout), rollout, step=0)
     chosen, crystals = _chosen(generator, found, chain, options)

@@ -105,8 +105,9 @@ def learned(task: Task, algorithm: Algorithm) -> Outcome:
     config = replace(LearningConfig(), algorithm=algorithm, least_unique=task.least_unique)
     learner = Learner(policy, task.scorer, config, task.seed)
     reports: list[StepReport] = []
-    while learner.scored < task.budget and not (reports and learner.narrowed(reports[-1])):
+    while learner.scored < task.budget:
         reports.append(learner.advance())
+    best = learner.settle().report
     after, proposals = assess(policy, task.scorer, task.n, task.seed)
     assert learner.archive is not None
     curve = [asdict(report) for report in reports]
@@ -115,7 +116,7 @@ def learned(task: Task, algorithm: Algorithm) -> Outcome:
         proposals=proposals,
         found=novel_hits(task, learner.archive),
         scored=learner.scored,
-        notes={"curve": curve, "kl": reports[-1].kl},
+        notes={"curve": curve, "best_step": best.step, "kl": best.kl},
     )
 
 
@@ -176,7 +177,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of --speed")
     parser.add_argument("--budget", type=int, help="crystals scored in one run [default: that of the target]")
     narrow = LearningConfig().least_unique
-    parser.add_argument("--least-unique", type=float, default=narrow, help="share of a step at which learning ends")
+    parser.add_argument("--least-unique", type=float, default=narrow, help="share of a step that is to differ")
     parser.add_argument("--assess", type=int, default=1000, help="proposals of one run")
     parser.add_argument("--kept", type=int, default=40, help="hits of one run that are kept for second opinions")
     parser.add_argument("--out", type=Path, default=Path("rl.jsonl"))

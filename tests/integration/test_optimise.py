@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,15 +83,19 @@ def test_a_run_leaves_curves_candidates_and_a_generator(whole: Path) -> None:
     assert record["results"]["after"]["drawn"] == 40
 
 
-def test_learning_ends_where_crystals_grow_alike(tmp_path: Path) -> None:
+def test_learning_is_braked_where_crystals_grow_alike_and_the_best_step_is_kept(tmp_path: Path) -> None:
     strict = replace(SETTINGS, learning=replace(SETTINGS.learning, repeat_penalty=0.0, least_unique=1.0))
     narrow = replace(
         strict, constraints=replace(SETTINGS.constraints, space_groups=frozenset({225}), n_elements=(1, 1))
     )
     outcome = optimise(narrow, tmp_path / "run")
-    assert len(outcome.reports) < narrow.steps
-    assert [report.uniqueness < 1 for report in outcome.reports] == [*[False] * (len(outcome.reports) - 1), True]
-    assert len(rows_of(tmp_path / "run" / "curves.csv")) == len(outcome.reports)
+    reports = outcome.reports
+    assert len(reports) == narrow.steps
+    assert any(report.uniqueness < 1 for report in reports)
+    for report, following in pairwise(reports):
+        assert (following.brake > report.brake) == (report.uniqueness < 1)
+    best = read_json(tmp_path / "run" / "run.json")["results"]["best_step"]
+    assert best["step"] == max(reports, key=lambda report: report.merit(1.0)).step
 
 
 def test_the_tuned_policy_is_a_generator(whole: Path) -> None:

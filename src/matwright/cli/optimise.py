@@ -29,7 +29,7 @@ def optimise(
     leash: Annotated[float, typer.Option(help="Weight of the distance (KL, nats) to the untuned generator.")] = 0.005,
     entropy: Annotated[float, typer.Option(help="Weight of the bonus for variety (entropy, nats).")] = 0.01,
     least_unique: Annotated[
-        float, typer.Option(help="Learning ends with the step in which a smaller share of the crystals differ.")
+        float, typer.Option(help="Share of a step's crystals that are to differ; below it learning is braked.")
     ] = 0.97,
     stability_weight: Annotated[float, typer.Option(help="Weight of predicted stability in the reward.")] = 0.2,
     uncertainty_weight: Annotated[float, typer.Option(help="Weight of the penalty on unsure predictions.")] = 0.1,

@@ -55,8 +55,9 @@ def optimise(
         learner, reports = _started(settings, policy, surrogate, run)
         before = _assessed(settings, Policy(trained, settings.constraints), learner.scorer)
         _learn(learner, reports, settings.steps, run, listener)
+        best = learner.settle().report
         after = _assessed(settings, policy, learner.scorer)
-    return _finished(settings, learner, reports, (before, after), run, listener)
+    return _finished(settings, learner, reports, best, (before, after), run, listener)
 
 
 def _ingredients(settings: OptimiseSettings) -> tuple[TrainedGenerator, Surrogate]:
@@ -89,15 +90,15 @@ def _assessed(settings: OptimiseSettings, policy: Policy, scorer: Scorer) -> Ass
 
 
 def _learn(learner: Learner, reports: list[StepReport], steps: int, run: RunFolder, listener: Progress) -> None:
-    """The steps that are left, saved as they come; they end early where the crystals grow alike."""
+    """The steps that are left, saved as they come."""
     listener.start("learning", steps)
     listener.advance(len(reports))
-    while len(reports) < steps and not (reports and learner.narrowed(reports[-1])):
+    while len(reports) < steps:
         report = learner.advance()
         reports.append(report)
         listener.note(f"hit rate {report.hit_rate:.1%}, reward {report.reward:.2f}, KL {report.kl:.1f}")
         listener.advance()
-        if report.step % SAVE_EVERY == 0 or report.step == steps or learner.narrowed(report):
+        if report.step % SAVE_EVERY == 0 or report.step == steps:
             save_state(run.file(STATE), learner, reports)
             write_curves(run, reports)
     listener.finish()
@@ -107,6 +108,7 @@ def _finished(
     settings: OptimiseSettings,
     learner: Learner,
     reports: list[StepReport],
+    best: StepReport,
     assessed: tuple[Assessment, Assessment],
     run: RunFolder,
     listener: Progress,
@@ -115,7 +117,7 @@ def _finished(
     if learner.archive is None:
         raise InputError("no step was done: there is nothing to write")
     before, after = assessed
-    facts = {"before": asdict(before), "after": asdict(after), "last_step": asdict(reports[-1])}
+    facts = {"before": asdict(before), "after": asdict(after), "best_step": asdict(best)}
     listener.start("writing files", 3)
     save_tuned(run, learner.policy, settings, facts)
     listener.advance()

@@ -1,4 +1,10 @@
-"""The one loop of reinforcement learning: draw, score, update; the algorithms differ in their loss alone."""
+"""The one loop of reinforcement learning: draw, score, update; the algorithms differ in their loss alone.
+
+A policy that is rewarded finds a few structures and then draws nothing else. So while fewer of a step's crystals
+differ than asked, a brake tightens: the entropy bonus and the leash to the untuned generator weigh more, and good
+candidates of earlier steps are imitated less; it loosens as crystals differ again. What a run ends with is not the last
+policy but that of its best step: among those whose crystals differ enough, the one with most hits.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from matwright.errors import InputError
 from matwright.generation.masks import trace_masks
 from matwright.generation.rl.archive import Archive
 from matwright.generation.rl.diversity import Buckets, Keys, bucket_keys
@@ -20,6 +27,9 @@ from matwright.generation.rl.settings import LearningConfig
 from matwright.generation.sampler import Rollout
 from matwright.generation.sequence_data import SequenceData
 from matwright.rng import torch_generator
+
+TIGHTEN, LOOSEN, TIGHTEST = 1.5, 1.25, 16.0
+"""Factors on the brake after a step whose crystals differ too little, or enough, and its largest value."""
 
 
 @final
@@ -34,6 +44,7 @@ class StepReport:
         hit_rate: hits over valid crystals.
         validity: valid crystals over sequences drawn.
         uniqueness: different buckets over valid crystals.
+        brake: factor on entropy bonus and leash, at least 1.
         new: valid crystals of buckets never drawn before, over valid crystals.
         entropy: nats, of the discrete choices.
         kl: nats, to the untuned generator.
@@ -47,11 +58,30 @@ class StepReport:
     hit_rate: float
     validity: float
     uniqueness: float
+    brake: float
     new: float
     entropy: float
     kl: float
     scored: int
     hits: int
+
+    def merit(self, least_unique: float) -> tuple[float, float, float]:
+        """What steps are compared by: crystals that differ, as far as that is asked; then hits; then reward."""
+        return min(self.uniqueness, least_unique), self.hit_rate, self.reward
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BestStep:
+    """The policy that drew the best step so far.
+
+    Attributes:
+        report: of that step.
+        weights: of the decoder that drew it.
+    """
+
+    report: StepReport
+    weights: dict[str, Tensor]
 
 
 @final
@@ -69,6 +99,8 @@ class Learner:
         buckets: what was drawn so far.
         archive: the best different candidates so far; None before the first step.
         hit_keys: buckets that hit so far.
+        brake: see the module.
+        best: the best step; None before the first.
     """
 
     def __init__(self, policy: Policy, scorer: Scorer, config: LearningConfig, seed: int) -> None:
@@ -78,10 +110,19 @@ class Learner:
         self.buckets = Buckets()
         self.archive: Archive | None = None
         self.hit_keys = np.zeros(0, dtype=np.uint64)
+        self.brake = 1.0
+        self.best: BestStep | None = None
 
-    def narrowed(self, report: StepReport) -> bool:
-        """Whether so few crystals of a step differed that learning is to end."""
-        return report.uniqueness < self.config.least_unique
+    def settle(self) -> BestStep:
+        """Give the policy the weights of the best step, and return it.
+
+        Raises:
+            InputError: no step was done.
+        """
+        if self.best is None:
+            raise InputError("no step was done: there is nothing to settle on")
+        self.policy.decoder.load_state_dict(self.best.weights)
+        return self.best
 
     def advance(self) -> StepReport:
         """Do one step.
@@ -98,11 +139,18 @@ class Learner:
         repeats = self.buckets.seen(keys)
         episodes = self.policy.episodes(batch, rollout.z[rows])
         rewards = self._shaped(scored, episodes, repeats)
+        weights = {name: value.clone() for name, value in self.policy.decoder.state_dict().items()}
         self._learn(episodes, rewards)
-        return self._remember(scored, rollout, episodes, keys, repeats)
+        report = self._remember(scored, rollout, episodes, keys, repeats)
+        least = self.config.least_unique
+        if self.best is None or report.merit(least) > self.best.report.merit(least):
+            self.best = BestStep(report=report, weights=weights)
+        narrow = report.uniqueness < least
+        self.brake = min(self.brake * TIGHTEN, TIGHTEST) if narrow else max(self.brake / LOOSEN, 1.0)
+        return report
 
     def _shaped(self, scored: Scored, episodes: Episodes, repeats: NDArray[np.int64]) -> Tensor:
-        """(m,) what the policy is told: E28 less the penalty of repeats, plus entropy bonus, less the leash.
+        """(m,) what the policy is told: E28 less the penalty of repeats, plus brake times (entropy bonus less leash).
 
         −log π and log π − log π_prior are unbiased estimates of entropy and divergence, so that the gradient of the
         expectation is that of E31's regularised objective.
@@ -110,7 +158,7 @@ class Learner:
         penalty = self.config.repeat_penalty * np.minimum(repeats / self.config.repeat_limit, 1.0) * scored.valid
         rewards = torch.from_numpy(scored.reward - penalty).float()
         bonus = self.config.entropy * surprise(episodes)
-        return rewards + bonus - self.config.leash * divergence(episodes)
+        return rewards + self.brake * (bonus - self.config.leash * divergence(episodes))
 
     def _learn(self, episodes: Episodes, rewards: Tensor) -> None:
         method = METHODS[self.config.algorithm](self.config)
@@ -118,7 +166,7 @@ class Learner:
             group["lr"] = self.config.learning_rate * min(1.0, self.step / self.config.warmup)
         advantage = advantages(rewards)
         generator = torch_generator(self.seed, "rl", "order", self.step)
-        memory = self._replayed(generator, rewards)
+        memory, imitation = self._replayed(generator, rewards), self.config.replay_weight / self.brake
         for _ in range(method.passes):
             order = torch.randperm(len(episodes), generator=generator)
             for part in order.split(method.minibatch):
@@ -127,7 +175,7 @@ class Learner:
                 if memory is not None:
                     good, merit = memory
                     share = len(part) / len(episodes) if method.passes == 1 else 1.0
-                    loss = loss + self.config.replay_weight * share * imitation_loss(self.policy.log_prob(good), merit)
+                    loss = loss + imitation * share * imitation_loss(self.policy.log_prob(good), merit)
                 self._update(loss)
 
     def _replayed(self, generator: torch.Generator, rewards: Tensor) -> tuple[Episodes, Tensor] | None:
@@ -168,6 +216,7 @@ class Learner:
             hit_rate=float(found.columns["hit"].sum() * share),
             validity=crystals / scored.drawn,
             uniqueness=len(np.unique(keys[valid])) * share,
+            brake=self.brake,
             new=float(((repeats == 0) & valid).sum() * share),
             entropy=float(surprise(episodes).mean()),
             kl=float(divergence(episodes).mean()),

@@ -84,8 +84,8 @@ class LearningConfig:
         repeat_penalty: taken from the reward of a structure that was drawn `repeat_limit` times before; above the
             gain of a hit, so that a known hit is worth less than a new miss.
         repeat_limit: earlier draws of one bucket at which the penalty is full.
-        least_unique: learning ends with the step in which fewer of the valid crystals differ, as a share in [0, 1]:
-            what is learned after that is sameness.
+        least_unique: share of a step's valid crystals that are to differ, in [0, 1]: below it the brake on learning
+            tightens, and of steps above it the one with most hits is kept (see `Learner`).
     """
 
     algorithm: Algorithm = Algorithm.PPO

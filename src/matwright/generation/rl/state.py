@@ -15,21 +15,24 @@ from torch import Tensor
 from matwright.errors import InputError
 from matwright.generation.rl.archive import Archive
 from matwright.generation.rl.diversity import Buckets
-from matwright.generation.rl.learner import Learner, StepReport
+from matwright.generation.rl.learner import BestStep, Learner, StepReport
 from matwright.generation.rl.reward import Scale
 from matwright.generation.sequence_batch import SequenceBatch
 from matwright.serialization import atomic_write_bytes
 
 HEADER = "learner"
-FORMAT = "matwright-learner-1"
+FORMAT = "matwright-learner-2"
 BATCH = "archive/batch/"
+POLICY, BEST = "policy/", "best/"
 
 
 def save_state(path: Path, learner: Learner, reports: Sequence[StepReport]) -> None:
     """Write weights, optimiser, buckets, archive and reports to `path`, atomically."""
     from safetensors.torch import save  # heavy: behind its door
 
-    tensors = {f"policy/{name}": value for name, value in learner.policy.decoder.state_dict().items()}
+    tensors = {f"{POLICY}{name}": value for name, value in learner.policy.decoder.state_dict().items()}
+    if learner.best is not None:
+        tensors |= {f"{BEST}{name}": value for name, value in learner.best.weights.items()}
     for number, state in learner.optimiser.state_dict()["state"].items():
         tensors |= {f"adam/{number}/{name}": torch.as_tensor(value) for name, value in state.items()}
     tensors["buckets/keys"] = torch.from_numpy(learner.buckets.keys.view(np.int64))
@@ -41,6 +44,8 @@ def save_state(path: Path, learner: Learner, reports: Sequence[StepReport]) -> N
         "format": FORMAT,
         "step": learner.step,
         "scored": learner.scored,
+        "brake": learner.brake,
+        "best": None if learner.best is None else asdict(learner.best.report),
         "scales": {name: asdict(scale) for name, scale in learner.scorer.reward.scales.items()},
         "columns": [] if learner.archive is None else list(learner.archive.columns),
         "reports": [asdict(report) for report in reports],
@@ -66,8 +71,7 @@ def restore_state(path: Path, learner: Learner) -> list[StepReport]:
     """
     facts, tensors = _read(path)
     try:
-        weights = {name.removeprefix("policy/"): t for name, t in tensors.items() if name.startswith("policy/")}
-        learner.policy.decoder.load_state_dict(weights)
+        learner.policy.decoder.load_state_dict(_named(tensors, POLICY))
         described = learner.optimiser.state_dict()
         learner.optimiser.load_state_dict({**described, "state": _adam(tensors)})
         learner.buckets = Buckets(_keys(tensors["buckets/keys"]), tensors["buckets/counts"].numpy())
@@ -75,7 +79,9 @@ def restore_state(path: Path, learner: Learner) -> list[StepReport]:
         learner.archive = _archive(tensors, facts["columns"]) if "archive/z" in tensors else None
     except (KeyError, RuntimeError, ValueError) as problem:
         raise InputError(f"{path} does not belong to a run with these settings") from problem
-    learner.step, learner.scored = int(facts["step"]), int(facts["scored"])
+    learner.step, learner.scored, learner.brake = int(facts["step"]), int(facts["scored"]), float(facts["brake"])
+    if facts["best"] is not None:
+        learner.best = BestStep(report=StepReport(**facts["best"]), weights=_named(tensors, BEST))
     return [StepReport(**report) for report in facts["reports"]]
 
 
@@ -91,6 +97,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if facts.get("format") != FORMAT:
         raise InputError(f"{path} is not the state of a learner that this version of matwright reads")
     return facts, tensors
+
+
+def _named(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
 def _adam(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
@@ -111,9 +121,7 @@ def _archive_tensors(archive: Archive) -> dict[str, Tensor]:
 
 def _archive(tensors: Mapping[str, Tensor], columns: Sequence[str]) -> Archive:
     return Archive(
-        batch=SequenceBatch(
-            **{name.removeprefix(BATCH): column for name, column in tensors.items() if name.startswith(BATCH)}
-        ),
+        batch=SequenceBatch(**_named(tensors, BATCH)),
         z=tensors["archive/z"],
         keys=_keys(tensors["archive/keys"]),
         columns={name: tensors[f"archive/columns/{name}"].numpy() for name in columns},
