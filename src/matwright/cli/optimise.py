@@ -25,7 +25,7 @@ def optimise(
     steps: Annotated[int, typer.Option(help="Steps of learning.", min=1)] = 40,
     algorithm: Annotated[str, typer.Option(help="ppo or reinforce.")] = "ppo",
     batch: Annotated[int, typer.Option(help="Sequences drawn a step.", min=1)] = 256,
-    learning_rate: Annotated[float, typer.Option(help="Step length of the optimiser.")] = 7e-4,
+    learning_rate: Annotated[float, typer.Option(help="Step length of the optimiser.")] = 5e-4,
     leash: Annotated[float, typer.Option(help="Weight of the distance (KL, nats) to the untuned generator.")] = 0.005,
     entropy: Annotated[float, typer.Option(help="Weight of the bonus for variety (entropy, nats).")] = 0.01,
     least_unique: Annotated[

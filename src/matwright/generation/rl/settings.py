@@ -90,7 +90,7 @@ class LearningConfig:
 
     algorithm: Algorithm = Algorithm.PPO
     batch: int = 256
-    learning_rate: float = 7e-4
+    learning_rate: float = 5e-4
     warmup: int = 8
     gradient_norm: float = 1.0
     passes: int = 2
@@ -103,7 +103,7 @@ class LearningConfig:
     memory: int = 2000
     repeat_penalty: float = 2.0
     repeat_limit: int = 2
-    least_unique: float = 0.97
+    least_unique: float = 0.95
 
     def __post_init__(self) -> None:
         if (
