@@ -30,7 +30,7 @@ def optimise(
     entropy: Annotated[float, typer.Option(help="Weight of the bonus for variety (entropy, nats).")] = 0.01,
     least_unique: Annotated[
         float, typer.Option(help="Share of a step's crystals that are to differ; below it learning is braked.")
-    ] = 0.97,
+    ] = 0.95,
     stability_weight: Annotated[float, typer.Option(help="Weight of predicted stability in the reward.")] = 0.2,
     uncertainty_weight: Annotated[float, typer.Option(help="Weight of the penalty on unsure predictions.")] = 0.1,
     doubt: Annotated[float, typer.Option(help="Factor on predicted standard deviations in the reward.")] = 2.0,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from matwright.elements import ATOMIC_MASS
 from matwright.errors import CalculationError, InputError
 from matwright.materials.crystal import Crystal
 from matwright.materials.silence import quiet_warnings
@@ -113,7 +114,8 @@ def _displaced(
     from phonopy import Phonopy
     from phonopy.structure.atoms import PhonopyAtoms
 
-    unit = PhonopyAtoms(numbers=cell.numbers, cell=cell.lattice, scaled_positions=cell.frac_coords)
+    masses = ATOMIC_MASS[cell.numbers]  # phonopy knows none of the heavy radioactive elements
+    unit = PhonopyAtoms(numbers=cell.numbers, masses=masses, cell=cell.lattice, scaled_positions=cell.frac_coords)
     calculation = Phonopy(unit, np.diag(times), primitive_matrix=np.eye(3), symprec=1e-4, log_level=0)
     calculation.generate_displacements(distance=displacement)
     moved = [_crystal(atoms) for atoms in calculation.supercells_with_displacements or []]

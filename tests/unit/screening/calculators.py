@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
 from ase.calculators.tersoff import Tersoff, TersoffParameters
 
 from matwright.materials.crystal import Crystal
@@ -35,3 +36,8 @@ def tersoff() -> AsePotential:
         B=471.18, R=2.85, D=0.15, lambda1=2.4799, A=1830.8,
     )  # fmt: skip
     return AsePotential(Tersoff({("Si", "Si", "Si"): parameters}), name="tersoff", version="1989")
+
+
+def lennard_jones() -> AsePotential:
+    """The same pair potential for every element: 0.2 eV deep, its zero at 2.3 Å."""
+    return AsePotential(LennardJones(sigma=2.3, epsilon=0.2, rc=6.9, smooth=True), name="lj", version="ase")

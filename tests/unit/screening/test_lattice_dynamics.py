@@ -10,8 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from calculators import BCC, FCC, copper, effective_medium, silicon, tersoff
+from calculators import BCC, FCC, copper, effective_medium, lennard_jones, silicon, tersoff
 
+from matwright.elements import ATOMIC_MASS
 from matwright.materials.crystal import Crystal
 from matwright.screening.lattice_dynamics import Phonons, phonons, supercell_of
 from matwright.screening.potential import Failure
@@ -55,6 +56,17 @@ def test_optical_modes_at_gamma_count() -> None:
     assert isinstance(answer, Phonons)
     assert answer.highest == pytest.approx(16.1, abs=0.3)  # Tersoff's optical mode at Γ; measured 15.5 THz
     assert answer.lowest > 0
+
+
+def test_elements_without_a_stable_isotope_have_a_mass() -> None:
+    lattice, plutonium = 3.55 * FCC, 94
+    light = Crystal(lattice=lattice, frac_coords=np.zeros((1, 3)), numbers=np.array([29]))
+    heavy = Crystal(lattice=lattice, frac_coords=np.zeros((1, 3)), numbers=np.array([plutonium]))
+    found = phonons([light, heavy], lennard_jones(), min_length=6.0)
+    assert isinstance(found[0], Phonons)
+    assert isinstance(found[1], Phonons)
+    slower = np.sqrt(ATOMIC_MASS[29] / ATOMIC_MASS[plutonium])
+    assert found[1].highest == pytest.approx(found[0].highest * slower, rel=1e-3)
 
 
 def test_too_large_a_supercell_is_a_failure() -> None:
