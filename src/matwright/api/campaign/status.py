@@ -113,10 +113,11 @@ def status_lines(status: CampaignStatus) -> list[str]:
         f"{status.name}: {status.stage}",
         f"round {status.rounds}, {status.candidates} candidates, {status.evaluations} evaluations, "
         f"{status.hits} hits, {duration(status.seconds)} of computing",
-        f"{'rung':<22}{'fidelity':<12}{'done':>7}{'failed':>8}{'stopped':>9}{'open':>7}  s each",
+        f"{'rung':<22}{'fidelity':<12}{'done':>7}{'failed':>8}{'stopped':>9}{'open':>7}  each",
     ]
     rows += [
-        f"{one.name:<22}{one.fidelity:<12}{one.done:>7}{one.failed:>8}{one.stopped:>9}{one.open:>7}  {one.seconds:.3g}"
+        f"{one.name:<22}{one.fidelity:<12}{one.done:>7}{one.failed:>8}{one.stopped:>9}{one.open:>7}  "
+        f"{duration(one.seconds)}"
         for one in status.rungs
     ]
     if status.runs:
@@ -127,10 +128,11 @@ def status_lines(status: CampaignStatus) -> list[str]:
 
 def duration(seconds: float) -> str:
     """A time with two digits in the unit that suits it."""
-    for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
+    for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (0.1, "s"), (1e-4, "ms")):
         if seconds >= size:
-            return f"{seconds / size:.2g} {unit}"
-    return f"{seconds:.2g} s"
+            number = seconds / {"s": 1.0, "ms": 1e-3}.get(unit, size)
+            return f"{number:.0f} {unit}" if number >= 10 else f"{number:.2g} {unit}"
+    return "below 0.1 ms" if seconds > 0 else "0 s"
 
 
 def told(ledger: Ledger, standing: Standing) -> str:

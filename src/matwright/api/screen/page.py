@@ -42,6 +42,9 @@ _COLUMNS = (
     ("band_gap", "predicted band gap (eV)"),
 )
 
+_TEXTS = 3
+"""Columns of survivors that hold no numbers: formula, space group, material."""
+
 
 def screen_page(result: ScreenResult, record: Mapping[str, object], cifs: Mapping[str, str], *, title: str) -> str:
     """The page as HTML text.
@@ -112,7 +115,10 @@ def _survivors(survivors: Sequence[DesignRecord], result: ScreenResult, cifs: Ma
         return "<p>No candidate passed every rung.</p>"
     known = [(name, title) for name, title in _COLUMNS if any(record.measured(name) for record in survivors)]
     titles = ("formula", "space group", "material", "total residual", *(title for _, title in known))
-    head = "".join(f"<th>{title}</th>" for title in titles)
+    kinds = [' class="text"'] * _TEXTS + [""] * (len(titles) - _TEXTS)
+    head = "".join(
+        f'<th{kind}><button type="button">{title}</button></th>' for title, kind in zip(titles, kinds, strict=True)
+    )
     lines = "".join(f"<tr>{_cells(record, result, cifs, [name for name, _ in known])}</tr>" for record in survivors)
     table = f'<table class="sortable"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
     return f'<div class="scroll">{table}</div>'
@@ -128,7 +134,8 @@ def _cells(record: DesignRecord, result: ScreenResult, cifs: Mapping[str, str], 
     for name in names:
         measured = record.measured(name)
         cells.append("" if measured is None or measured.value is None else f"{measured.value:.4g}")
-    return "".join(f"<td>{cell}</td>" for cell in cells)
+    texts = "".join(f'<td class="text">{cell}</td>' for cell in cells[:_TEXTS])
+    return texts + "".join(f"<td>{cell}</td>" for cell in cells[_TEXTS:])
 
 
 def _residual_rule(result: ScreenResult) -> str:
