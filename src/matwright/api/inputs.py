@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, final
 
 from matwright.data.record import RawRow, StructureKind
-from matwright.data.sources import existing_columns, open_source
+from matwright.data.sources import existing_columns, is_frames, open_source
 from matwright.data.sources.bundle import is_archive
 from matwright.data.sources.cells import table_format
 from matwright.data.sources.reading import Reading
@@ -115,11 +115,26 @@ def _open(
         raise InputError(f"{path} does not exist")
     if path.is_dir() or is_archive(path) or path.suffix.lower() == ".db":
         return open_source(path, structure=structure, id_column=id_column).rows()
+    if is_frames(path):
+        try:
+            return _frames(path)
+        except InputError as problem:  # one bad file is a bad row; the others go on
+            row = RawRow(id=path.name, file=str(path), number=1, kind=StructureKind.PATH, payload=str(path))
+            return iter([replace(row, problem=str(problem))])
     kind = table_format(path)
     if kind is None or (kind == "json" and structure is None and not _fits(path, model.reading)):
         return iter([RawRow(id=path.name, file=str(path), number=1, kind=StructureKind.PATH, payload=str(path))])
     reading = _reading(path, model.reading, structure)
     return open_source(path, reading=reading, id_column=id_column, schema=model.schema, structures=structures).rows()
+
+
+def _frames(path: Path) -> Iterator[RawRow]:
+    """The frames of an XYZ file, named by it and, where there are several, by their number."""
+    rows = open_source(path).rows()
+    first, second = next(rows), next(rows, None)
+    if second is None:
+        return iter([replace(first, id=path.name)])
+    return (replace(row, id=f"{path.name}#{row.number}") for row in chain((first, second), rows))
 
 
 def _fits(path: Path, reading: Reading) -> bool:

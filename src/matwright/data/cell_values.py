@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -50,7 +51,8 @@ def parse_value(
     try:
         value = float(rest)  # type: ignore[arg-type]  # whatever float() refuses is reported below
     except (TypeError, ValueError):
-        return ParsedValue(problem=f"{name} is {str(cell)[:40]!r}, which is not a number")
+        hint = "; write its decimals with a point" if _COMMA.fullmatch(str(cell)) else ""
+        return ParsedValue(problem=f"{name} is {str(cell)[:40]!r}, which is not a number{hint}")
     if math.isinf(value):
         return ParsedValue(problem=f"{name} is infinite")
     if logarithm:
@@ -81,6 +83,8 @@ def parse_class(cell: object, name: str, classes: Sequence[str]) -> ParsedValue:
         return ParsedValue()
     return ParsedValue(problem=f"{name} is {word[:40]!r}, which is none of its classes ({', '.join(classes)})")
 
+
+_COMMA = re.compile(r"\s*[<>≤≥]?=?\s*[+-]?\d*,\d+\s*")
 
 _MISSING = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
 

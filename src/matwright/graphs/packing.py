@@ -98,7 +98,7 @@ def build_store(
         widths = (len(target_names), len(condition_names))
         columns = _write_columns(partial, results, widths, on_reject, listener)
         if columns["rows"]["atom_counts"] == 0:
-            raise InputError(f"none of the {columns['rejected']} rows holds a usable structure")
+            raise InputError(f"none of the {columns['rejected']} rows can be used")
         about = {
             "content_hash": content_hash,
             "settings": settings.as_dict(),

@@ -17,8 +17,10 @@ import numpy as np
 
 from matwright.elements import SYMBOLS
 from matwright.errors import InputError
+from matwright.materials.cif_blocks import crystal_block
 from matwright.materials.crystal import Crystal, SiteOccupancy
 from matwright.materials.formula import formula_text
+from matwright.materials.molecule_files import check_one_frame
 from matwright.materials.overlap import MIN_DISTANCE, closest_pair
 from matwright.materials.plain_cif import plain_crystal
 from matwright.materials.silence import quiet_stderr, quiet_warnings
@@ -105,11 +107,15 @@ def to_ase(crystal: Crystal) -> Atoms:
 
 
 def from_cif(text: str) -> Crystal:
-    """The first crystal of a CIF, with all symmetry operations applied; partial occupancies are kept.
+    """The crystal of a CIF, with all symmetry operations applied; partial occupancies are kept.
+
+    Data blocks without atoms, as journals write them, are passed over.
 
     Raises:
-        InputError: it cannot be read, has no atoms, numbers that are not finite, or atoms nearer than 0.5 Å.
+        InputError: it cannot be read, holds no crystal or several, numbers that are not finite, or atoms nearer than
+            0.5 Å.
     """
+    text = crystal_block(text)
     plain = plain_crystal(text)
     if plain is not None:
         return _checked(plain)
@@ -178,13 +184,15 @@ def to_poscar(crystal: Crystal) -> str:
 
 
 def read_structure(path: Path | str) -> Crystal:
-    """The crystal in a file: .cif, POSCAR/CONTCAR/.vasp/.poscar, .xyz/.extxyz (first frame), .json; also with .gz.
+    """The crystal in a file: .cif, POSCAR/CONTCAR/.vasp/.poscar, .xyz/.extxyz (one frame), .json; also with .gz.
 
     Raises:
         InputError: no such file, an unknown kind of file, or contents that are no crystal; the message names the file.
     """
     path = Path(path)
     if not path.is_file():
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, not a file")
         raise InputError(f"there is no file {str(path)!r}")
     name = path.name.removesuffix(".gz")
     suffix = Path(name).suffix.lower()
@@ -217,9 +225,10 @@ def read_text(path: Path) -> str:
 
 
 def from_extxyz(text: str) -> Crystal:
-    """The first crystal of an extended XYZ text; errors as in `from_cif`."""
+    """The crystal of an extended XYZ text of one frame; errors as in `from_cif`."""
     from ase.io import read  # heavy: behind its door
 
+    check_one_frame(text)
     try:
         atoms = read(io.StringIO(text), index=0, format="extxyz")
     except Exception as problem:  # a hostile file may fail anywhere inside the parser

@@ -47,11 +47,12 @@ def _number(entry: str | int) -> int:
 
 
 def from_xyz(text: str) -> Molecule:
-    """The molecule of the first frame of an XYZ text: a number of atoms, a comment, then "element x y z" lines in Å.
+    """The molecule of an XYZ text of one frame: a number of atoms, a comment, then "element x y z" lines in Å.
 
     Raises:
-        InputError: it breaks off, or a line cannot be read.
+        InputError: it breaks off, holds a second frame, or a line cannot be read.
     """
+    check_one_frame(text)
     lines = text.strip("\n").splitlines()
     head = lines[0].strip() if lines else ""
     if not head.isdigit() or int(head) == 0:
@@ -62,12 +63,26 @@ def from_xyz(text: str) -> Molecule:
     return molecule_of([_first(row) for row in rows], [_place(row[1:4]) for row in rows])
 
 
-def from_molfile(text: str) -> Molecule:
-    """The molecule of a MOL text, or the first of an SDF text (V2000), with the bonds and orders that it states.
+def check_one_frame(text: str) -> None:
+    """Make sure that an XYZ text ends with its first frame; other lines may follow that, as in QM9.
 
     Raises:
-        InputError: it is no V2000 MOL text with three-dimensional coordinates.
+        InputError: another frame follows, which would be lost unseen.
     """
+    lines = text.strip("\n").splitlines()
+    head = lines[0].strip() if lines else ""
+    if head.isdigit() and len(lines) > int(head) + 2 and lines[int(head) + 2].strip().isdigit():
+        raise InputError("the XYZ holds more than one frame; write the one that is meant into a file of its own")
+
+
+def from_molfile(text: str) -> Molecule:
+    """The molecule of a MOL text, or of an SDF text of one (V2000), with the bonds and orders that it states.
+
+    Raises:
+        InputError: it is no V2000 MOL text with three-dimensional coordinates, or an SDF text of several molecules.
+    """
+    if text.partition("$$$$")[2].strip():
+        raise InputError("the SDF holds more than one molecule; write each into a file of its own")
     lines = text.splitlines()
     counts = lines[3] if len(lines) > 3 else ""
     if "V2000" not in counts or not counts[:6].replace(" ", "").isdigit():

@@ -15,10 +15,10 @@ from matwright.api.explain import PAGE_FILE, REJECTED_FILE, TABLE_FILE, Explaine
 from matwright.api.inputs import read_inputs
 from matwright.api.report import diverging
 from matwright.api.report.waterfall import Step, waterfall
-from matwright.data.record import RawRow, Rejection, StructureKind
+from matwright.data.record import RawRow, Rejection, StructureKind, parse_row
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
-from matwright.materials.interop import to_cif
+from matwright.materials.interop import to_ase, to_cif
 
 FCC = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
 
@@ -51,6 +51,20 @@ def out(explainer: Explainer, files: Path, tmp_path_factory: pytest.TempPathFact
     assert explain_to_folder(explainer, rows, folder, properties=properties, on_reject=refused.append) == 2
     assert [rejection.id for rejection in refused] == ["bad"]
     return folder
+
+
+def test_every_frame_of_a_file_is_a_material_and_a_broken_file_is_one_bad_row(tmp_path: Path) -> None:
+    from ase.io import write
+
+    salts = [to_ase(cubic((11, 17), edge, 0.5)) for edge in (5.6, 5.7)]
+    write(tmp_path / "two.extxyz", salts)
+    write(tmp_path / "one.xyz", salts[1], format="extxyz")
+    (tmp_path / "cut.xyz").write_text("3\n\nNa 0 0 0\n")
+    rows = list(read_inputs([tmp_path / name for name in ("two.extxyz", "cut.xyz", "one.xyz")]))
+    assert [row.id for row in rows] == ["two.extxyz#1", "two.extxyz#2", "cut.xyz", "one.xyz"]
+    assert "breaks off" in str(rows[2].problem)
+    read = [parse_row(row) for row in (*rows[:2], rows[3])]
+    assert [one.volume for one in read if isinstance(one, Crystal)] == pytest.approx([5.6**3 / 4, *[5.7**3 / 4] * 2])
 
 
 def test_the_table_adds_up_for_every_material_and_property(out: Path) -> None:

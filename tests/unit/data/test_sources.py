@@ -337,6 +337,23 @@ def test_a_row_of_another_length_is_reported(tmp_path: Path) -> None:
         open_source(tmp_path / "first.csv")
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_spreadsheet_may_divide_cells_by_semicolons_or_tabs(tmp_path: Path, mark: str) -> None:
+    head = ["formula", "band_gap", '"of, which one"']
+    lines = [head, ["NaCl", "1.5", "a,b"], ["KCl", "0,5", "c"]]
+    (tmp_path / "t.csv").write_text("".join(mark.join(cells) + "\n" for cells in lines), encoding="utf-8-sig")
+    first, second = open_source(tmp_path / "t.csv", targets=[GAP], id_column="of, which one").rows()
+    assert (first.id, first.payload, first.targets, first.problem) == ("a,b", "NaCl", (1.5,), None)
+    assert second.problem is not None
+    assert "decimals with a point" in second.problem
+
+
+def test_a_table_in_utf_16_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("formula,band_gap\nNaCl,1\n", encoding="utf-16")
+    with pytest.raises(InputError, match="save it as UTF-8"):
+        open_source(tmp_path / "t.csv", targets=[GAP])
+
+
 def test_json_may_hold_values_by_part_and_name(tmp_path: Path) -> None:
     """The form in which JARVIS gives its targets; structures lie in a folder, under the name and the formula."""
     (tmp_path / "cifs").mkdir()

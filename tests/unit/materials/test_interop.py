@@ -198,6 +198,31 @@ def test_files_are_read_by_their_kind(tmp_path: Path) -> None:
             interop.read_structure(tmp_path / name)
 
 
+def test_a_cif_of_a_journal_has_blocks_without_atoms() -> None:
+    crystal = interop.to_cif(SALT)
+    note = "data_global\n_publ_contact_author 'A. Author'\n_publ_section_comment\n;\ndata_of_ours\n;\n"
+    assert same(interop.from_cif(note + crystal), SALT, 1e-5)
+    symmetric = interop.to_cif(SALT, symprec=0.01)
+    assert same(interop.from_cif(note + symmetric), interop.from_cif(symmetric), 1e-12)
+    assert same(interop.from_cif(crystal + "\ndata_empty\n"), SALT, 1e-5)
+
+
+def test_a_cif_of_several_crystals_is_refused_by_their_names() -> None:
+    two = "".join(interop.to_cif(SALT).replace("data_NaCl", f"data_{name}") for name in ("cold", "hot"))
+    with pytest.raises(InputError, match=r"2 crystals \(cold, hot\)"):
+        interop.from_cif(two)
+
+
+def test_a_file_of_several_frames_is_refused(tmp_path: Path) -> None:
+    from ase.io import write
+
+    write(tmp_path / "run.extxyz", [interop.to_ase(SALT)] * 2)
+    with pytest.raises(InputError, match=r"run\.extxyz: .*more than one frame"):
+        interop.read_structure(tmp_path / "run.extxyz")
+    with pytest.raises(InputError, match="is a folder"):
+        interop.read_structure(tmp_path)
+
+
 def test_formula_and_primitive_cell() -> None:
     cubic = interop.from_cif(interop.to_cif(SALT, symprec=0.01))
     assert interop.reduced_formula(cubic) == interop.reduced_formula(SALT) == "NaCl"

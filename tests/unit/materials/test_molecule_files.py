@@ -89,6 +89,8 @@ def test_molecules_are_read() -> None:
         (from_xyz, "1\n\nO 0 0\n", "three coordinates"),
         (from_xyz, "1\n\nQq 0 0 0\n", "Qq"),
         (from_xyz, "2\n\nO 0 0 0\nH 0 0 0.1\n", "overlap"),
+        (from_xyz, WATER + WATER, "more than one frame"),
+        (from_molfile, FORMALDEHYDE + "$$$$\n" + FORMALDEHYDE, "more than one molecule"),
         (from_molfile, "a\nb\nc\n  0  0  V3000\n", "V2000"),
         (from_molfile, FORMALDEHYDE.split("  1  2  2", maxsplit=1)[0], "breaks off"),
         (from_molfile, FORMALDEHYDE.replace("  1  2  2", "  1  9  2"), "different atoms"),

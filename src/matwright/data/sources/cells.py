@@ -84,11 +84,13 @@ def open_text(path: TablePath) -> TextIO:
 
 def _csv_rows(path: TablePath) -> Iterator[Cells]:
     csv.field_size_limit(_LARGEST_CELL)
-    delimiter = "\t" if ".tsv" in path.name.lower() else ","
     with open_text(path) as stream:
         line = stream.readline()
         while line.startswith("# "):  # a note of the data's origin before the header
             line = stream.readline()
+        if "\0" in line:
+            raise InputError(f"{path} is no text in UTF-8 (spreadsheets call UTF-16 'Unicode text'); save it as UTF-8")
+        delimiter = _delimiter(path, line)
         header = next(csv.reader([line], delimiter=delimiter), [])
         if not any(header):
             raise InputError(f"{path} is empty")
@@ -100,6 +102,14 @@ def _csv_rows(path: TablePath) -> Iterator[Cells]:
                 yield dict(zip(header, cells, strict=True))
             elif cells:  # a line without anything is no row
                 yield {MALFORMED: f"the row has {len(cells)} cells, the header {len(header)}"}
+
+
+def _delimiter(path: TablePath, header: str) -> str:
+    """What divides the cells: tabs in .tsv, else commas; semicolons or tabs where the header has these and no comma."""
+    if ".tsv" in path.name.lower():
+        return "\t"
+    outside = "".join(header.split('"')[::2])  # what stands in quotes belongs to a name
+    return next((mark for mark in (",", ";", "\t") if mark in outside), ",")
 
 
 def _parquet_rows(path: Path, wanted: Sequence[str] | None) -> Iterator[Cells]:

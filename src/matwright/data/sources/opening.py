@@ -84,7 +84,7 @@ def existing_columns(path: Path) -> list[str]:
         return table_columns(path)
     if path.suffix.lower() == ".db":
         return entry_keys(path)
-    if _is_frames(path):
+    if is_frames(path):
         return frame_keys(path)
     if table_format(path) is None:
         return []
@@ -94,7 +94,8 @@ def existing_columns(path: Path) -> list[str]:
     return column_names(path, first)
 
 
-def _is_frames(path: Path) -> bool:
+def is_frames(path: Path) -> bool:
+    """Whether a file is (extended) XYZ, by its name."""
     return path.name.lower().removesuffix(".gz").endswith((".extxyz", ".xyz"))
 
 
@@ -109,7 +110,7 @@ def _open(path: Path, wanted: Wanted, structures: Path | None) -> Source:
         return open_folder(path, wanted)
     if path.suffix.lower() == ".db":
         return open_asedb(path, wanted)
-    if _is_frames(path):
+    if is_frames(path):
         return open_extxyz(path, wanted)
     if table_format(path) is not None:
         return open_table(path, wanted, structures)
