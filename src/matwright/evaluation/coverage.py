@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 BLOCK = 1000
 """Generated crystals whose distances to all of the reference are held at once."""
+ROUNDING = 1e-9
+"""Spread of a feature, as a share of its mean where that is above 1, up to which it counts as constant."""
 
 
 @final
@@ -83,10 +85,14 @@ class CompositionScale:
 
     @classmethod
     def of(cls, reference: Fingerprints) -> CompositionScale:
-        """Mean and spread of the reference's own compositions; features that are constant there are left out."""
+        """Mean and spread of the reference's own compositions; features that are constant there are left out.
+
+        Constant is what differs by rounding alone: the same element in other amounts gives the last digit otherwise.
+        """
         known = reference.composition[np.isfinite(reference.composition).all(1)]
-        spread = known.std(0)
-        return cls(mean=known.mean(0), spread=np.where(spread > 0, spread, np.inf), source="the reference")
+        mean, spread = known.mean(0), known.std(0)
+        varies = spread > ROUNDING * np.maximum(1.0, np.abs(mean))
+        return cls(mean=mean, spread=np.where(varies, spread, np.inf), source="the reference")
 
     def standardised(self, composition: Floats) -> Floats:
         """(n, n_composition) without unit, from features in their own units."""

@@ -116,6 +116,13 @@ def test_the_scale_is_what_the_cut_off_of_compositions_is_measured_in() -> None:
         assert coverage(generated, reference, CutOffs(structure=0.1, composition=0.5), scale).precision == share
 
 
+def test_rounding_is_no_distance_on_the_scale_of_the_reference() -> None:
+    """Pure carbon in cells of other sizes: features equal but for the last digit."""
+    reference = _prints([0.0, 0.0, 0.0], [12.011, 12.011 + 4e-15, 12.011])
+    generated = _prints([0.0], [12.011 - 4e-15])
+    assert coverage(generated, reference, CutOffs(structure=0.1, composition=0.5)).precision == 1.0
+
+
 def test_distances_to_the_nearest_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     own, other = (Fingerprints(structure=rng.random((n, 3)), composition=rng.random((n, 4))) for n in (11, 7))
