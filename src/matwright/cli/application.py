@@ -7,6 +7,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,8 +32,7 @@ def run(argv: Sequence[str]) -> int:
     except Exception as error:  # the last door: whatever comes out becomes a sentence and an exit code
         return _report(error, debug=DEBUG in argv)
     if code == INTERRUPTED:
-        hint = "; the same command with --resume goes on from here" if called is not None and called.resumes else ""
-        _say(f"interrupted{hint}")
+        _say(f"interrupted{_how_to_go_on(called, arguments)}")
     return code if isinstance(code, int) else 0
 
 
@@ -74,6 +75,19 @@ def _called(arguments: Sequence[str]) -> Command | None:
     """Return the command that the first word names, None where there is none of that name."""
     word = next((argument for argument in arguments if not argument.startswith("-")), None)
     return next((command for command in COMMANDS if command.name == word), None)
+
+
+def _how_to_go_on(called: Command | None, arguments: Sequence[str]) -> str:
+    """Return what a person who interrupted the command may do, "" where there is nothing to go on with."""
+    if called is None or not called.resumes:
+        return ""
+    from matwright.runs import RUN_FILE  # loads numpy, which the help of a command can do without
+
+    joined = [argument.removeprefix("--out=") for argument in arguments if argument.startswith("--out=")]
+    apart = [after for option, after in pairwise(arguments) if option == "--out"]
+    if any((Path(folder) / RUN_FILE).is_file() for folder in (*joined, *apart)):
+        return "; the same command with --resume goes on from here"
+    return " before there was anything to save; the same command starts anew"
 
 
 def _load(command: Command) -> Callable[..., object]:

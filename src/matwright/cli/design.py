@@ -12,6 +12,7 @@ from matwright.cli import demand_options as options
 if TYPE_CHECKING:
     from matwright.api.design import DesignResult
     from matwright.api.readiness import Readiness
+    from matwright.screening.rung import Measurement
     from matwright.screening.thresholds import Thresholds
 
 
@@ -126,9 +127,17 @@ def _tell(outcome: DesignResult, out: Path) -> None:
         for wanted in outcome.targets:
             measured = record.measured(wanted.name)
             if measured is not None and measured.value is not None and wanted.name != "e_above_hull":
-                parts.append(f"{wanted.name} {measured.value:.3g} {measured.unit}")
+                parts.append(_with_interval(measured))
         typer.echo("  ".join(parts))
     count = len(outcome.ranked)
     typer.echo(
         f"{count} survivor{'s' if count > 1 else ''} of {len(outcome.records)} candidates: {out / 'report.html'}"
     )
+
+
+def _with_interval(measured: Measurement) -> str:
+    """The value, and the interval that decides whether a candidate survives: it may reach where the value does not."""
+    said = f"{measured.name} {measured.value:.3g} {measured.unit}"
+    if measured.lower is None or measured.upper is None:
+        return said
+    return f"{said} ({measured.lower:.3g} to {measured.upper:.3g})"

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import pytest
+import typer
 
 from matwright import __version__
 from matwright.cli import main
@@ -38,6 +41,22 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(
     assert captured.err.startswith("matwright: ")
     assert words in captured.err
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_an_interruption_says_resume_only_where_there_is_a_run(
+    joined: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*, out: Annotated[Path, typer.Option()]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("matwright.cli.design.design", interrupted)
+    command = ["design", f"--out={tmp_path}"] if joined else ["design", "--out", str(tmp_path)]
+    assert main(command) == 130
+    assert "starts anew" in capsys.readouterr().err
+    (tmp_path / "run.json").write_text("{}")
+    assert main(command) == 130
+    assert "--resume goes on" in capsys.readouterr().err
 
 
 def test_an_unexpected_error_is_short_and_debug_shows_where(

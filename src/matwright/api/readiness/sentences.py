@@ -40,13 +40,13 @@ def _of_knowledge(judged: Sequence[TargetReadiness], missing: Sequence[int]) -> 
 
 def _knowledge_clause(one: TargetReadiness) -> str:
     if one.standing is Standing.EXACT:
-        return f"{one.target.name} follows from the structure and needs no model"
+        return f"the {_words(one.target.name)} follows from the structure and needs no model"
     if one.knowledge is None:
         who = f"{one.model} does not say what it knows of" if one.model else "no model here predicts"
         return f"{who} {one.target.name}"
     if one.basis != one.target.name:
         return (
-            f"{one.target.name} follows from the {_words(one.basis)}, which {one.model} has learned from "
+            f"the {_words(one.target.name)} follows from the {_words(one.basis)}, which {one.model} has learned from "
             f"{one.knowledge.n:,} materials, and from the hull"
         )
     least, most = (f"{_number(value)} {_unit(one.unit)}".strip() for value in one.knowledge.values[[0, -1]])

@@ -127,7 +127,7 @@ def latest_prediction(record: DesignRecord, name: str) -> Measurement | None:
 
 def value_html(measured: Measurement, target: Target | None = None) -> str:
     """The mean, set strong (and marked where it misses the target), with its interval and unit."""
-    unit = "" if measured.unit == "1" else f" {measured.unit}"
+    unit = f" {wording.unit_html(measured.unit)}".rstrip()
     missed = target is not None and measured.value is not None and not bool(target.satisfied(measured.value))
     mark = ' class="miss" title="the mean lies outside the target, the interval reaches it"' if missed else ""
     text = f"<b{mark}>{number(measured.value)}</b>{unit}"
@@ -152,4 +152,4 @@ def _foot(record: DesignRecord, rank: int | None, style: CardStyle) -> str:
     right = f"score {number(score.value)}" if score is not None else ""
     if record.id in style.cifs:
         right += f' · <a href="{style.cifs[record.id]}" download>CIF</a>'
-    return f'<div class="foot"><span>{left}</span><span>{right}</span></div>'
+    return f'<div class="foot"><span>{left}</span><span class="kept">{right}</span></div>'

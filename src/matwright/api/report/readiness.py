@@ -56,7 +56,8 @@ def readiness_section(ready: Readiness, *, heading: str = "Before the run: readi
 
 
 def _figure(one: TargetReadiness) -> str:
-    title = f"{wording.label(one.basis)} ({escape(one.unit)})" if one.unit != "1" else wording.label(one.basis)
+    unit = wording.unit_html(one.unit)
+    title = f"{wording.label(one.basis)} ({unit})" if unit else wording.label(one.basis)
     said = _SAID[one.standing] if one.basis == one.target.name else "with the hull"
     caption = f'<figcaption>{title}<b class="{one.standing.value}">{said}</b></figcaption>'
     return f'<figure class="spread">{caption}{picture(one)}</figure>'
@@ -76,12 +77,13 @@ def picture(one: TargetReadiness) -> str:
         for value in axis.ticks(6)
         for x in [axis.at(value)]
     )
+    unit = wording.unit_html(one.unit) or "1"
     asked = "training values, held-out errors and target" if one.basis == one.target.name else "training values"
     return (
         f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{escape(one.basis)}: {asked}">'
-        f"{_zone(one, axis, bottom)}{grid}{_density(knowledge, axis)}{_errors(knowledge, axis)}"
+        f"{_zone(one, axis, bottom)}{grid}{_density(knowledge, axis)}{_errors(knowledge, axis, one.unit)}"
         f'<text class="label" x="{WIDTH / 2:g}" y="{height - 3:g}" text-anchor="middle">'
-        f"{escape(one.basis.replace('_', ' '))} ({escape(one.unit)})</text></svg>"
+        f"{escape(one.basis.replace('_', ' '))} ({wording.unit_html(one.unit) or '1'})</text></svg>"
     )
 
 
@@ -122,7 +124,7 @@ def _density(knowledge: TargetKnowledge, axis: Axis) -> str:
     )
 
 
-def _errors(knowledge: TargetKnowledge, axis: Axis) -> str:
+def _errors(knowledge: TargetKnowledge, axis: Axis, unit: str) -> str:
     """The mean absolute error of the held-out materials predicted in each bin; an empty bin is dashed."""
     counts = knowledge.counts.sum(axis=0)
     if not counts.any():
@@ -137,7 +139,8 @@ def _errors(knowledge: TargetKnowledge, axis: Axis) -> str:
     ]
     y = base - ERRORS * knowledge.mae / top
     whole = f'<line class="whole" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    label = f'<text x="{WIDTH - RIGHT:g}" y="{y - 3:.1f}" text-anchor="end">{number(knowledge.mae)}</text>'
+    said = f"{number(knowledge.mae)} {wording.unit_html(unit)}".rstrip()
+    label = f'<text class="over" x="{WIDTH - RIGHT - 2:g}" y="{y - 4:.1f}" text-anchor="end">{said}</text>'
     return "".join(bars) + whole + label
 
 

@@ -42,7 +42,7 @@ def _text_class(index: int) -> str:
 def _units(outcome: DesignResult) -> dict[str, str]:
     rungs = (record.rung(result.SURROGATE) for record in outcome.relaxed)
     first = next((rung for rung in rungs if rung is not None), None)
-    return {} if first is None else {m.name: m.unit for m in first.measurements if m.unit != "1"}
+    return {} if first is None else {m.name: wording.unit_html(m.unit) for m in first.measurements if m.unit != "1"}
 
 
 def _row(record: DesignRecord, rank: int | None, properties: Sequence[str], style: CardStyle, linked: set[str]) -> str:

@@ -127,9 +127,18 @@ def _set_part(part: re.Match[str]) -> str:
     return f"<sub>{low}</sub>" if low else f"<i>{letters}</i>"
 
 
+def unit_html(unit: str) -> str:
+    """A unit as it is printed: g/cm³ for "g/cm^3", W/(m·K) for "W/(m*K)", nothing for "1"."""
+    raised = re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_RAISED), unit.replace("*", "·"))
+    return "" if unit == "1" else escape(raised)
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def target_html(target: Target) -> str:
     """A demand as a reader says it."""
-    name, unit = label(target.name), "" if target.unit == "1" else f" {escape(target.unit)}"
+    name, unit = label(target.name), f" {unit_html(target.unit)}".rstrip()
     if target.kind is TargetKind.MINIMISE:
         return f"{name} as low as possible"
     if target.kind is TargetKind.MAXIMISE:

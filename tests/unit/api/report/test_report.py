@@ -19,7 +19,7 @@ from matwright.api.report.cards import conventional_cell
 from matwright.api.report.figures import Axis, axis_for, interval_strip, number
 from matwright.api.report.palette import element_colour
 from matwright.api.report.scene import build_scene, draw, first_view
-from matwright.api.report.wording import formula_html, space_group_html, target_html
+from matwright.api.report.wording import formula_html, space_group_html, target_html, unit_html
 from matwright.materials.target import parse_target
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "design"))
@@ -111,6 +111,9 @@ def test_formulas_groups_and_targets_are_set_as_chemists_write_them() -> None:
     assert space_group_html("P2_1/c") == "<i>P</i>2<sub>1</sub>/<i>c</i>"
     assert "= 1.5 ± 0.3 eV" in target_html(parse_target("band_gap=1.5±0.3 eV"))
     assert "as low as possible" in target_html(parse_target("minimise e_above_hull"))
+    assert target_html(parse_target("density<=5 g/cm^3")).endswith("≤ 5 g/cm³")
+    assert unit_html("W/(m*K^-2)") == "W/(m·K⁻²)"
+    assert unit_html("<b>") == "&lt;b&gt;"
 
 
 class Balance(HTMLParser):
