@@ -83,7 +83,7 @@ def picture(one: TargetReadiness) -> str:
         f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{escape(one.basis)}: {asked}">'
         f"{_zone(one, axis, bottom)}{grid}{_density(knowledge, axis)}{_errors(knowledge, axis, one.unit)}"
         f'<text class="label" x="{WIDTH / 2:g}" y="{height - 3:g}" text-anchor="middle">'
-        f"{escape(one.basis.replace('_', ' '))} ({wording.unit_html(one.unit) or '1'})</text></svg>"
+        f"{escape(one.basis.replace('_', ' '))} ({unit})</text></svg>"
     )
 
 
