@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,6 @@ from matwright.api.compress.measuring import form_verdict, worst_loss
 from matwright.api.predict import load_predictor
 from matwright.cli.application import run
 from matwright.graphs.store import GraphStore
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from small_data import ENERGY, GAP, crystals, write_table
 
 N = 150

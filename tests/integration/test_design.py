@@ -16,14 +16,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import toy_design
 
 from matwright.api.design import DesignResult, result
 from matwright.errors import InputError
 from matwright.materials.interop import read_structure
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import toy_design
 
 SCRIPT = Path(__file__).with_name("toy_design.py")
 PATIENCE = 240.0  # seconds; the machine may be busy

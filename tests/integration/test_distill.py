@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,6 @@ from matwright.api.predict import load_predictor
 from matwright.cli.application import run
 from matwright.explain import expression
 from matwright.explain.descriptors import DESCRIPTORS, describe
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from small_data import ENERGY, crystals, write_table
 
 N = 150

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,8 +11,6 @@ import numpy as np
 import pytest
 
 from matwright.cli.application import run
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from small_data import ENERGY, crystals, write_table
 
 FOLDS = 3

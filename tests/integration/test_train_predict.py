@@ -18,8 +18,6 @@ from matwright.api.predict import load_predictor
 from matwright.api.predict_files import COLUMNS
 from matwright.cli.application import run
 from matwright.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from small_data import ENERGY, GAP, crystals, energy, poscar, targets, write_table
 
 N = 400

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,6 @@ import pytest
 from matwright.api import tune as tune_module
 from matwright.api.hyperparameters import HyperParameters
 from matwright.cli.application import run
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from small_data import ENERGY, crystals, write_table
 
 N = 90

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,9 +18,6 @@ from matwright.errors import InputError
 from matwright.explain.maps import Projection
 from matwright.materials.crystal import Crystal
 from matwright.serialization import read_json
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from small_data import crystals, write_table
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,8 +13,6 @@ from matwright.data.sources import Source
 from matwright.errors import InputError
 from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from small_data import ENERGY, crystals, write_table
 
 SOME = crystals(150, seed=2)

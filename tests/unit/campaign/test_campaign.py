@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 import pytest
+from campaign_parts import Volume, rock_salt
 
 from matwright.campaign.campaign import Campaign
 from matwright.campaign.engine.calling import call
@@ -23,9 +23,6 @@ from matwright.campaign.store.store import Store
 from matwright.errors import CalculationError, InputError
 from matwright.materials.crystal import Crystal
 from matwright.screening.potential import Failure, FailureKind
-
-sys.path.insert(0, str(Path(__file__).parent))
-from campaign_parts import Volume, rock_salt
 
 QUICK = RetryPolicy(first_delay=0.01, longest_delay=0.05)
 LENGTHS = [5.0 + i / 100 for i in range(12)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.reduction import ForkingPickler
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from campaign_parts import rock_salt
 
 from matwright.api.models import find_model
 from matwright.api.predict import load_predictor
@@ -36,9 +36,6 @@ from matwright.screening.conduction import ConductionSettings, Conductivity
 from matwright.screening.dynamics import DynamicsSettings
 from matwright.screening.potential import FailureKind
 from matwright.screening.relax import RelaxationSettings
-
-sys.path.insert(0, str(Path(__file__).parent))
-from campaign_parts import rock_salt
 
 CRYSTALS = [rock_salt(5.6), rock_salt(5.7), rock_salt(4.2, (12, 8))]
 COINCIDENT = Crystal(lattice=4.0 * np.eye(3), frac_coords=np.zeros((2, 3)), numbers=np.array([11, 17]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from ase.db import connect
 from ase.io import read
+from campaign_parts import Volume, rock_salt
 from pyarrow import parquet
 from pymatgen.io.optimade import OptimadeStructureAdapter
 
@@ -26,9 +26,6 @@ from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import to_pymatgen
 from matwright.screening.potential import Failure, FailureKind
-
-sys.path.insert(0, str(Path(__file__).parent))
-from campaign_parts import Volume, rock_salt
 
 MIXED = Crystal(
     lattice=np.diag([4.0, 4.0, 4.0]),

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from vasp_runs import diamond, salt
 
 from matwright.campaign.evaluators.lookup import LookupEvaluator
 from matwright.campaign.store.address import structure_hash
 from matwright.cli import main
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import read_structure, to_cif, to_poscar
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "screening"))
-from vasp_runs import diamond, salt
 
 FCC = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
 SETTINGS = """

@@ -10,16 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from explained_materials import SALT, SPECS, untrained
 
 from matwright.cli import main
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import to_cif
 from matwright.models.checkpoint import ModelFile, read_model_file, save_member, write_model_file
 from matwright.uncertainty.stored import Trust, save_trust
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "explain"))
-
-from explained_materials import SALT, SPECS, untrained
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from explained_materials import FLUORITE, MIXED, PEROVSKITE, SALT, STEPS, doubled, untrained
 
 from matwright.api.explain import Explainer, load_explainer
 from matwright.errors import InputError
@@ -19,10 +18,6 @@ from matwright.explain.subject import Subject
 from matwright.graphs.builder import build_graph
 from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from explained_materials import FLUORITE, MIXED, PEROVSKITE, SALT, STEPS, doubled, untrained
 
 ELEMENTS = [3, 8, 11, 17, 20, 22, 26, 38]
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from explained_materials import FLUORITE, PEROVSKITE, SALT
 
 from matwright.explain.bonds import bonds_of
 from matwright.graphs.batch import collate
 from matwright.graphs.builder import build_graph
 from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from explained_materials import FLUORITE, PEROVSKITE, SALT
 
 
 @pytest.mark.parametrize("crystal", [SALT, FLUORITE, PEROVSKITE], ids=["NaCl", "CaF2", "SrTiO3"])

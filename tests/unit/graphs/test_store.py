@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from crystals import Row, parse, parse_fatally, rows
 
 from matwright.errors import InputError, ResourceError
 from matwright.graphs.batch import GraphBatch, collate
@@ -24,10 +25,6 @@ from matwright.graphs.settings import GraphSettings
 from matwright.graphs.store import GraphStore, pack
 from matwright.graphs.writer import RowPlace
 from matwright.serialization import read_json, write_json
-
-sys.path.insert(0, str(Path(__file__).parent))  # worker processes import the rows from here
-
-from crystals import Row, parse, parse_fatally, rows
 
 NAMES = ("energy", "gap")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,8 +33,6 @@ from matwright.uncertainty.conformal import Calibration
 from matwright.uncertainty.domain import DomainReference, Places
 from matwright.uncertainty.ensemble import EnsembleModel
 from matwright.uncertainty.stored import Trust, load_property_model, save_trust
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from small_data import ENERGY, GAP, crystals, targets
 
 METAL = PropertySpec(name="metal", unit="1", classes=("no", "yes"))

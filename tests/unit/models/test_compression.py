@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from matwright.graphs.batch import GraphBatch, collate
 from matwright.graphs.builder import build_graph
 from matwright.models.compression import PRUNED_SHARE, half_state, in_form, stored_bytes

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,8 +27,6 @@ from matwright.physics.diffraction.axis import AXIS, N_POINTS
 from matwright.physics.diffraction.disturbance import Disturbance
 from matwright.physics.diffraction.peaks import peaks_on_axis
 from matwright.physics.diffraction.reflections import reflections
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from small_data import crystals
 
 SMALL = ContrastiveConfig(

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from calculators import BCC, FCC, copper, effective_medium, silicon, tersoff
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from calculators import BCC, FCC, copper, effective_medium, silicon, tersoff
 
 from matwright.materials.crystal import Crystal
 from matwright.materials.symmetry import point_rotations

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from calculators import BCC, FCC, copper, effective_medium, lennard_jones, silicon, tersoff
 
 from matwright.elements import ATOMIC_MASS

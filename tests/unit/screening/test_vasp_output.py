@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from vasp_runs import diamond, relaxation, salt, with_tag
 
 from matwright.campaign.evaluators.dft import dft_quantities
 from matwright.errors import InputError
@@ -16,9 +16,6 @@ from matwright.screening.dft.settings import DftCode, DftSettings
 from matwright.screening.dft.vasp import differences
 from matwright.screening.dft.vasp_output import VaspRun, read_vasp
 from matwright.screening.potential import FailureKind
-
-sys.path.insert(0, str(Path(__file__).parent))
-from vasp_runs import diamond, relaxation, salt, with_tag
 
 
 def _run(folder: Path, text: str) -> VaspRun:

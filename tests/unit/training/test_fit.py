@@ -16,13 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_fit import SETTINGS, Network, Points, run
 
 from matwright.errors import CalculationError, InputError
 from matwright.training.fit import FitData, fit, remove_state
 from matwright.training.settings import FitSettings, protocol
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_fit import SETTINGS, Network, Points, run
 
 SCRIPT = Path(__file__).with_name("small_fit.py")
 

@@ -11,13 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from member_work import Heard, work
 
 from matwright.errors import InputError, ResourceError
 from matwright.progress import Progress
 from matwright.training.members import run_members, stop_on_interrupt
-
-sys.path.insert(0, str(Path(__file__).parent))
-from member_work import Heard, work
 
 
 def test_results_come_in_order_and_progress_is_summed() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
+from campaign_toys import write_campaign
 
 from matwright.api.campaign import load_campaign, run_campaign
 from matwright.api.campaign.rungs import make_evaluator
@@ -14,9 +14,6 @@ from matwright.campaign.evaluators.conduction import ConductionEvaluator
 from matwright.campaign.evaluators.dft import DftEvaluator
 from matwright.cli import main
 from matwright.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from campaign_toys import write_campaign
 
 WRONG = [
     ("batch = 4", "bacth = 6", "has no 'bacth'; did you mean 'batch'"),

@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from html import unescape
 from pathlib import Path
 
 import pytest
+from campaign_toys import write_campaign
 
 from matwright.api.campaign import load_campaign, run_campaign
 from matwright.api.campaign.page import campaign_page, curve, rounded_html, write_report
 from matwright.api.campaign.settings import StopSettings
 from matwright.api.campaign.status import duration
 from matwright.campaign.evaluator import Quantity
-
-sys.path.insert(0, str(Path(__file__).parent))
-from campaign_toys import write_campaign
 
 
 @pytest.mark.parametrize(

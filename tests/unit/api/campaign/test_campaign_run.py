@@ -6,12 +6,13 @@ import contextlib
 import csv
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from campaign_parts import store_address
+from campaign_toys import write_campaign, write_table
 from sqlalchemy.exc import DatabaseError
 
 from matwright.api.campaign import load_campaign, run_campaign
@@ -23,11 +24,6 @@ from matwright.campaign.store.schema import events
 from matwright.campaign.store.store import Store
 from matwright.cli import main
 from matwright.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[2] / "campaign"))
-from campaign_parts import store_address
-from campaign_toys import write_campaign, write_table
 
 pytest.importorskip("sklearn")
 TWO_RUNGS = """

@@ -16,14 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from campaign_toys import write_campaign
 
 from matwright.api.campaign import load_campaign, run_campaign
 from matwright.api.campaign.status import status_of
 from matwright.cli import main
 from matwright.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from campaign_toys import write_campaign
 
 _PIECE = re.compile(r"\x1b\[(?P<private>\??)(?P<number>\d*)(?P<does>[A-Za-z])|(?P<text>[^\x1b\r\n]+)|(?P<go>[\r\n])")
 

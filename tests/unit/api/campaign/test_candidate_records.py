@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from campaign_toys import write_campaign
 
 from matwright.api.campaign import load_campaign, run_campaign
 from matwright.api.campaign.candidate import find_candidates
@@ -23,9 +23,6 @@ from matwright.cli import main
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
 from matwright.screening.relax import RelaxationSettings
-
-sys.path.insert(0, str(Path(__file__).parent))
-from campaign_toys import write_campaign
 
 ROCK_SALT = Crystal(
     lattice=(1 - np.eye(3)) / 2 * 5.8,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import finished
 import numpy as np
 import pytest
 
@@ -17,10 +16,6 @@ from matwright.api.design.tables import candidates_csv, cif_text
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import from_cif
 from matwright.screening.relax import Outcome
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import finished
 
 
 def test_hull_distance_is_what_the_energies_say_and_the_limit_holds() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from toy import FormulaPredictor, PrototypeGenerator, prototype
 
 from matwright.api.design import DesignSettings, result
 from matwright.api.design.distinct import Seen, fingerprint, group_of
@@ -24,10 +24,6 @@ from matwright.materials.constraints import Constraints
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import to_cif
 from matwright.materials.target import parse_target
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from toy import FormulaPredictor, PrototypeGenerator, prototype
 
 HARD = parse_target("bulk_modulus>=150 GPa")
 SETTINGS = DesignSettings(targets=(HARD, parse_target("minimise e_above_hull")), budget=6, pool=60, per_formula=1)

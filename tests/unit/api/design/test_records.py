@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
+from toy import prototype
 
 from matwright.api.design.outcomes import outcome_from_json, outcome_to_json
 from matwright.api.design.records import DesignRecord, Measurement, Rung, record_from_json, record_to_json
@@ -14,10 +13,6 @@ from matwright.generation.interface import Candidate, Provenance
 from matwright.screening.potential import Failure
 from matwright.screening.relax import Relaxation
 from matwright.screening.verdict import Verdict
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from toy import prototype
 
 
 def a_record() -> DesignRecord:

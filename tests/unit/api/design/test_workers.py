@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from toy import prototype
 
 from matwright.api.design.workers import relax_in_workers
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
 from matwright.screening.potential import Failure
 from matwright.screening.relax import Outcome, Relaxation, RelaxationSettings
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from toy import prototype
 
 SETTINGS = RelaxationSettings(max_steps=3)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +25,6 @@ from matwright.models.pattern_encoder import PatternEncoderConfig
 from matwright.physics.diffraction.axis import AXIS, AxisPattern
 from matwright.physics.diffraction.pattern import powder_pattern, powder_peaks
 from matwright.physics.geometry import density
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from small_data import crystals, poscar
 
 CONFIG = ContrastiveConfig(

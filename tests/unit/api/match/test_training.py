@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,6 @@ from matwright.models.pattern_encoder import PatternEncoderConfig
 from matwright.physics.diffraction.peaks import peaks_on_axis
 from matwright.physics.diffraction.reflections import reflections
 from matwright.training.settings import FitSettings
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from small_data import crystals
 
 CONFIG = ContrastiveConfig(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import finished
 import numpy as np
 import pytest
+from toy import prototype
 
 from matwright.api.design import DesignResult, result
 from matwright.api.design.records import Measurement
@@ -21,11 +21,6 @@ from matwright.api.report.palette import element_colour
 from matwright.api.report.scene import build_scene, draw, first_view
 from matwright.api.report.wording import formula_html, space_group_html, target_html, unit_html
 from matwright.materials.target import parse_target
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "design"))
-
-import finished
-from toy import prototype
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,6 @@ from matwright.campaign.store.store import Store
 from matwright.errors import InputError
 
 pytest.importorskip("parsl")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from campaign_parts import Volume, rock_salt
 
 kube_config = pytest.importorskip("kubernetes.config.kube_config")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +24,6 @@ from matwright.errors import InputError
 from matwright.screening.potential import FailureKind
 
 pytest.importorskip("parsl")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from campaign_parts import Misbehaving, rock_salt
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Parsl leaves sockets to the collector

@@ -18,7 +18,6 @@ from matwright.campaign.engine.settings import EngineSettings, Provider
 from matwright.campaign.store.store import Store
 
 pytest.importorskip("parsl")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from campaign_parts import rock_salt
 from network_parts import Where, network
 

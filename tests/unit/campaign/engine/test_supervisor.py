@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
+from campaign_parts import Misbehaving, rock_salt
 
 from matwright.campaign.engine import supervisor
 from matwright.campaign.engine.interface import Limits
@@ -17,9 +17,6 @@ from matwright.campaign.engine.supervisor import Job, Report, end_nursery, run_j
 from matwright.campaign.evaluator import Evaluation
 from matwright.errors import InputError
 from matwright.screening.potential import Failure, FailureKind
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from campaign_parts import Misbehaving, rock_salt
 
 PARTS = str(Path(__file__).resolve().parents[1])
 

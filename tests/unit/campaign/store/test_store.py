@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy
+from campaign_parts import Volume, rock_salt, store_address
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,9 +22,6 @@ from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
 from matwright.screening.potential import Failure, FailureKind
 from matwright.testing.strategies import crystals, disordered_crystals
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from campaign_parts import Volume, rock_salt, store_address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from campaign_parts import Volume, rock_salt, store_address
 
 from matwright.campaign.campaign import Campaign
 from matwright.campaign.engine.in_process import InProcessEngine
@@ -23,9 +24,6 @@ from matwright.campaign.store import database, migrate, schema
 from matwright.campaign.store.database import Database
 from matwright.campaign.store.store import Store
 from matwright.errors import InputError, ResourceError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from campaign_parts import Volume, rock_salt, store_address
 
 PARTS = Path(__file__).resolve().parents[1]
 WRITER = """

@@ -10,15 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from campaign_parts import Volume, rock_salt, store_address
 
 from matwright.campaign.evaluator import Evaluation, Quantity
 from matwright.campaign.store.owner import Owner
 from matwright.campaign.store.store import Store
 from matwright.campaign.store.work import OpenWork, Postponement, WorkQueue
 from matwright.campaign.store.writing import Finding
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from campaign_parts import Volume, rock_salt, store_address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

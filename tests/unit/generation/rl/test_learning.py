@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from toy_reward import KNOWN, ShareOfFluorine
 
 from matwright.errors import InputError
 from matwright.generation.autoencoder import SequenceAutoencoder
@@ -22,9 +21,6 @@ from matwright.generation.rl.settings import Algorithm, LearningConfig, RewardCo
 from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
 from matwright.materials.target import parse_target
 from matwright.rng import torch_generator
-
-sys.path.insert(0, str(Path(__file__).parent))
-from toy_reward import KNOWN, ShareOfFluorine
 
 TARGET = parse_target("fluorine>=0.6", KNOWN)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from toy_reward import KNOWN, ShareOfFluorine
 
 from matwright.generation.checkpoint import TrainedGenerator
 from matwright.generation.rl.archive import Archive
@@ -18,9 +16,6 @@ from matwright.generation.rl.settings import RewardConfig
 from matwright.materials.constraints import NO_CONSTRAINTS
 from matwright.materials.target import parse_target
 from matwright.rng import torch_generator
-
-sys.path.insert(0, str(Path(__file__).parent))
-from toy_reward import KNOWN, ShareOfFluorine
 
 TARGET = parse_target("fluorine>=0.6", KNOWN)
 

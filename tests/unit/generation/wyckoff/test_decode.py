@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from generated import all_positions
 
 from matwright.errors import InputError
 from matwright.generation.wyckoff import (
@@ -20,9 +18,6 @@ from matwright.generation.wyckoff import (
 )
 from matwright.generation.wyckoff.decode import to_arrays
 from matwright.generation.wyckoff.tables import DENOMINATOR
-
-sys.path.insert(0, str(Path(__file__).parent))
-from generated import all_positions
 
 NACL = SymmetrySequence(
     space_group=225, orbits=(Orbit(number=11, letter="a"), Orbit(number=17, letter="b")), lattice=(5.64,)

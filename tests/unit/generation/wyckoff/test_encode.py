@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from generated import all_positions, disguised, mirrored, random_crystal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,9 +17,6 @@ from matwright.generation.wyckoff import Orbit, SymmetrySequence, decode, encode
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import from_cif, from_pymatgen, to_pymatgen
 from matwright.materials.silence import quiet_warnings
-
-sys.path.insert(0, str(Path(__file__).parent))
-from generated import all_positions, disguised, mirrored, random_crystal
 
 SAME = 1e-3
 
