@@ -29,3 +29,10 @@ def test_every_benchmark_is_documented_and_every_documented_one_is_there(root: P
     named = set(re.findall(r"benchmarks/(\w+)\.py", (root / "docs" / "benchmarks.md").read_text(encoding="utf-8")))
     present = {path.stem for path in (root / "benchmarks").glob("*.py")}
     assert named == present
+
+
+def test_a_word_of_the_glossary_has_one_row(root: Path) -> None:
+    rows = re.findall(r"^\| (\*\*.+?) \|", (root / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
+    words = [word for row in rows for word in re.findall(r"\*\*(.+?)\*\*", row)]
+    assert len(words) > 100
+    assert sorted(words) == sorted(set(words))

@@ -39,6 +39,10 @@ Model = Annotated[
     list[str] | None,
     typer.Option(help="Shipped property model or run folder; may be repeated [default: mp-crystal]."),
 ]
+LearningModel = Annotated[
+    list[str] | None,
+    typer.Option(help="Shipped property model or run folder; may be repeated [default: mp-crystal and elastic]."),
+]
 Thresholds = Annotated[Path | None, typer.Option(help="TOML file with the limits of each rung.")]
 
 

@@ -29,7 +29,8 @@ def design(
     max_atoms: options.MaxAtoms = 20,
     budget: Annotated[int, typer.Option(help="Candidates that are relaxed, the dear step.", min=1)] = 200,
     pool: Annotated[
-        int | None, typer.Option(help="Candidates that are generated [default: 50 per relaxed one].", min=1)
+        int | None,
+        typer.Option(help="Candidates that are generated [default: 50 per relaxed one, 2000 to 20000].", min=1),
     ] = None,
     stability: Annotated[
         float | None, typer.Option(help="Largest energy above the hull of a survivor, eV/atom [default: 0.1].")

@@ -45,7 +45,7 @@ def optimise(
     min_atoms: options.MinAtoms = 1,
     max_atoms: options.MaxAtoms = 20,
     max_elements: options.MaxElements = 6,
-    model: options.Model = None,
+    model: options.LearningModel = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
