@@ -1,4 +1,4 @@
-"""What a model has seen of each condition: for its card, and to warn where a prediction asks for more."""
+"""What a model has seen, of conditions and of materials: for its card, and to warn where a prediction asks for more."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from matwright.materials.processing import STEP_UNITS, STEP_WORDS, ProcessStep
 
 STEPS = "processing steps"
 """The name of the steps among the facts of the conditions."""
+
+FAR_FROM_DATA = 0.95
+"""Domain score from which a material counts as unlike the training data."""
 
 _FIELDS = tuple(field.name for field in fields(ProcessStep))
 
@@ -82,13 +85,19 @@ def _described(about: Mapping[str, Any]) -> str:
 
 @final
 class RangeWatch:
-    """Counts how often conditions lie outside of what a model was trained on, or are not known; state of one run."""
+    """Counts how often materials and conditions lie outside of what a model was trained on; state of one run."""
 
     def __init__(self, schema: ConditionSchema | None, facts: Mapping[str, Any]) -> None:
         self._schema = schema
         self._facts = facts
         self._doubts: dict[str, int] = {}
         self._seen = 0
+        self._far, self._judged = 0, 0
+
+    def judge(self, domain_scores: NDArray[np.float64]) -> None:
+        """Look at the (n,) domain scores of n materials; NaN is not known."""
+        self._far += int((domain_scores >= FAR_FROM_DATA).sum())
+        self._judged += len(domain_scores)
 
     def see(self, conditions: Sequence[float], steps: Sequence[Sequence[float]]) -> None:
         """Look at the conditions of one material, as the schema encodes them."""
@@ -108,8 +117,12 @@ class RangeWatch:
             self._doubts[doubt] = self._doubts.get(doubt, 0) + 1
 
     def sentences(self) -> list[str]:
-        """One sentence a condition that needs a warning."""
-        return [f"{doubt} (for {count} of {self._seen} materials)" for doubt, count in self._doubts.items()]
+        """One sentence for materials unlike the training data, and one a condition that needs a warning."""
+        found = [f"{doubt} (for {count} of {self._seen} materials)" for doubt, count in self._doubts.items()]
+        if self._far:
+            which = "the material is" if self._judged == 1 else f"{self._far} of {self._judged} materials are"
+            found.insert(0, f"{which} unlike the training data (domain score of at least {FAR_FROM_DATA:g})")
+        return found
 
 
 def _doubt(name: str, value: float, about: Mapping[str, Any]) -> str | None:

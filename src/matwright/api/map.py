@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
+from matwright.api.condition_ranges import FAR_FROM_DATA
 from matwright.api.models import find_model, model_hash
 from matwright.api.sample import drawn_rows
 from matwright.data.record import RawRow, Rejection, RejectionLog, parse_row
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 PAGE_FILE, TABLE_FILE, REJECTED_FILE = "map.html", "map.csv", "rejected.csv"
 DEFAULT_SAMPLE = 20_000
 CHUNK = 256  # materials predicted together
-FAR_FROM_DATA = 0.95
-"""Domain score from which a material counts as unlike the training data."""
 
 COLUMNS = (
     "material", "formula", "x", "y", "cluster", "unlike_training_data", "alone_on_the_map",

@@ -37,7 +37,7 @@ def predict_rows(
 ) -> Iterator[tuple[list[str], dict[str, Prediction]]]:
     """Yield (names, predictions by property) in chunks, in constant memory.
 
-    Bad rows go to `on_reject` as they come; `watch` looks at the conditions of the others; properties named in
+    Bad rows go to `on_reject` as they come; `watch` looks at the others and their conditions; properties named in
     `without` are left out.
     """
     from matwright.graphs.ragged import Labels  # behind its door: only prediction needs graphs
@@ -60,6 +60,8 @@ def predict_rows(
             values = np.array([row.conditions for row in good], dtype=np.float64).reshape(len(good), -1)
             labels = Labels.of_conditions(values, steps=[row.steps for row in good])
             found = predictor.predict_graphs(graphs, labels)
+            if watch is not None and found:
+                watch.judge(next(iter(found.values())).domain_score)
             yield [row.id for row in good], {name: found[name] for name in found if name not in without}
         listener.advance(len(chunk))
     listener.finish()
@@ -136,7 +138,7 @@ def predict_to_file(
         on_reject: told of each rejected row too.
         overwrite: whether files that exist may be replaced.
         strict: raise for the first row that cannot be used.
-        watch: looks at the conditions of each material.
+        watch: looks at each material and its conditions.
         without: names of properties that are left out.
         progress: told of each row done.
 

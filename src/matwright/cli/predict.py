@@ -53,7 +53,8 @@ def predict(
     Columns: material, property, unit, mean, std, lower, upper, level, domain_score (near 1: unlike the training data).
     A table with the columns that the model was trained on is read like that one, its conditions included. Structures
     that cannot be used are reported on standard error and, with --out, in a file beside it whose name ends in
-    .rejected.csv; the others go on. Conditions outside of the training data are warned of.
+    .rejected.csv; the others go on. Materials and conditions unlike the training data are
+    warned of.
     """
     # heavy (torch): behind its door
     from matwright.api.condition_ranges import RangeWatch

@@ -90,6 +90,17 @@ def test_a_watch_warns_outside_of_what_was_seen() -> None:
     assert nothing.sentences() == []
 
 
+def test_a_watch_warns_of_materials_unlike_the_training_data() -> None:
+    watch = RangeWatch(None, {})
+    watch.judge(np.array([0.2, NAN]))
+    assert watch.sentences() == []
+    watch.judge(np.array([0.95, 0.3, 0.99]))
+    assert watch.sentences() == ["2 of 5 materials are unlike the training data (domain score of at least 0.95)"]
+    alone = RangeWatch(None, {})
+    alone.judge(np.array([1.0]))
+    assert alone.sentences() == ["the material is unlike the training data (domain score of at least 0.95)"]
+
+
 def test_conditions_in_words() -> None:
     said = conditions_of_words(SCHEMA, ["temperature = 1112 degF", "route=cast"], "age 850 degC 4 h")
     assert said is not None

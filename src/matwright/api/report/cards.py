@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from matwright.api.condition_ranges import FAR_FROM_DATA
 from matwright.api.design import result
 from matwright.api.design.describe import formula_of, novelty_of, space_group_number, space_group_symbol
 from matwright.api.design.records import DesignRecord, Measurement
@@ -17,9 +18,6 @@ from matwright.api.report.figures import Axis, interval_strip, number
 from matwright.materials.crystal import Crystal
 from matwright.materials.silence import quiet_stderr, quiet_warnings
 from matwright.materials.target import Target
-
-FAR_FROM_DATA = 0.95
-"""Domain score from which a card warns."""
 
 
 @final

@@ -7,7 +7,8 @@ from html import escape
 
 import numpy as np
 
-from matwright.api.map import FAR_FROM_DATA, TABLE_FILE, MappedMaterials
+from matwright.api.condition_ranges import FAR_FROM_DATA
+from matwright.api.map import TABLE_FILE, MappedMaterials
 from matwright.api.report import wording
 from matwright.api.report.embedding_plot import map_plot
 from matwright.api.report.figures import number
