@@ -163,6 +163,7 @@ def test_an_interrupted_run_ends_its_workers_and_resumes_to_the_same_table(
     out = tmp_path / "run"
     process = subprocess.Popen(
         [sys.executable, str(SCRIPT), str(out)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # it shares modules with the tests
         start_new_session=True,
         preexec_fn=heed_interrupts,  # noqa: PLW1509 (no threads yet in the child)
     )

@@ -100,7 +100,7 @@ def test_an_interrupted_run_keeps_its_finished_folds(
         (("--folds", "1"), "2"),
         (("--folds", "3", "--split-column", "split"), "not a split column"),
         (("--folds", "80"), "groups"),
-        (("--settings", "no-such.toml"), "cannot be read"),
+        (("--settings", "no-such.toml"), "does not exist"),
     ],
 )
 def test_wrong_input(

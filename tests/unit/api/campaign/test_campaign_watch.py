@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -18,29 +19,39 @@ from pathlib import Path
 import pytest
 from campaign_toys import write_campaign
 
-from matwright.api.campaign import load_campaign, run_campaign
+from matwright.api.campaign import load_campaign
 from matwright.api.campaign.status import status_of
-from matwright.cli import main
 from matwright.errors import InputError
 
 _PIECE = re.compile(r"\x1b\[(?P<private>\??)(?P<number>\d*)(?P<does>[A-Za-z])|(?P<text>[^\x1b\r\n]+)|(?P<go>[\r\n])")
 
 
+_COMMAND = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # keys pressed there are signals here
+from matwright.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 class Terminal:
-    """A terminal of `columns` and 24 rows in which a command runs, and what stands on its screen."""
+    """A terminal of `columns` and 24 rows in which a command runs, and what stands on its screen.
+
+    The command is a new process: one that is forked from the tests' own inherits the locks of threads it does not have.
+    """
 
     def __init__(self, arguments: list[str], columns: int = 100) -> None:
-        self.pid, self._master = pty.fork()
-        if self.pid == 0:
-            try:
-                os.environ |= {"TERM": "xterm-256color"}
-                fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-                sys.stdin, sys.stdout, sys.stderr = (os.fdopen(place, "rw"[place > 0]) for place in range(3))
-                code = main(arguments)
-                sys.stdout.flush()
-                os._exit(code)
-            finally:
-                os._exit(99)
+        self._master, inside = pty.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _COMMAND, *arguments],
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            env=os.environ | {"TERM": "xterm-256color"},
+            start_new_session=True,
+        )
+        os.close(inside)
         self.columns, self.written = columns, ""
 
     def read(self, until: str, seconds: float = 30.0) -> None:
@@ -64,9 +75,8 @@ class Terminal:
     def code(self) -> int:
         """Read to the end; the exit code."""
         self.read("")
-        _, status = os.waitpid(self.pid, 0)
         os.close(self._master)
-        return os.waitstatus_to_exitcode(status)
+        return self._process.wait(60.0)
 
     @property
     def screen(self) -> list[str]:
@@ -99,22 +109,23 @@ def running(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     """A campaign and the process that works on it, which stands still after two rounds."""
     path = write_campaign(tmp_path, rounds=16)
     settings = load_campaign(path)
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if run_campaign(settings).reason == "16 rounds done" else 1)
+    command = [sys.executable, "-m", "matwright.cli", "campaign", "run", str(path), "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 60.0
-        while time.monotonic() < end:
+        end = time.monotonic() + 120.0
+        while True:
+            assert time.monotonic() < end
+            assert process.poll() is None
             try:
                 if status_of(settings).rounds >= 2:
                     break
             except InputError:  # it has not begun
                 time.sleep(0.02)
-        os.kill(pid, signal.SIGSTOP)
-        yield path, pid
+        process.send_signal(signal.SIGSTOP)
+        yield path, process.pid
     finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        process.kill()
+        process.wait()
 
 
 def _tables(screen: list[str]) -> int:
