@@ -55,9 +55,8 @@ class EnergyScale:
         if len(composition) == 1:
             return 0.0  # elements are the zero of both scales
         with quiet_warnings():
-            run = self._run(composition.elements)
-            new = self._corrected(ComputedEntry(composition, 0.0, parameters=run))
-            old = self._legacy_correction(ComputedEntry(composition, 0.0, parameters=run))
+            entry = ComputedEntry(composition, 0.0, parameters=self._run(composition.elements))
+            new, old = self._corrected(entry), self._legacy_correction(entry)
         gases = self._legacy_gases()
         references = sum(gases[symbol] * composition[symbol] for symbol in gases)
         return float((new - old + references) / composition.num_atoms)

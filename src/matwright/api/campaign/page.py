@@ -326,4 +326,5 @@ def _set(text: str) -> str:
 
 def _unit_html(unit: str, shape: str = "{}") -> str:
     """A unit after its number or name, with a space before it; nothing for a pure number."""
-    return "" if unit == "1" else " " + shape.format(escape(unit.replace("^3", "³").replace("^2", "²")))
+    said = wording.unit_html(unit)
+    return " " + shape.format(said) if said else ""
