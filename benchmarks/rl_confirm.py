@@ -63,6 +63,9 @@ DECISIVE: dict[str, tuple[str, ...]] = {
     "band_gap": ("band_gap by cgcnn", "e_above_hull by sevennet-0"),
     "formation_energy": ("formation_energy_per_atom by sevennet-0",),
 }
+NEAR_HULL = 0.1
+"""eV/atom above the hull by each of `HULL_DISTANCES`: these claims are shown by themselves, too."""
+HULL_DISTANCES = ("e_above_hull by chgnet", "e_above_hull by sevennet-0")
 CGCNN: dict[str, tuple[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]]] = {
     "bulk_modulus": ("bulk-moduli", lambda logarithm: 10.0**logarithm),
     "band_gap": ("band-gap", lambda gap: gap),
@@ -233,6 +236,8 @@ def report(lines: list[dict[str, Any]], options: argparse.Namespace) -> None:
             judged_ = [line.get("opinions", {}) for line in some]
             if some:
                 print(_row(way, target, judged_))
+                near = [one for one in judged_ if all(one.get(name, np.inf) <= NEAR_HULL for name in HULL_DISTANCES)]
+                print(_row(f"{way}, at most {NEAR_HULL} eV/atom above the hull by both", target, near))
         if opinions:
             print(_row(f"sensitivity: {len(known)} known crystals, not relaxed", target, opinions))
 

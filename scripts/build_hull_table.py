@@ -14,13 +14,14 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matwright.data.hull import MAX_ELEMENTS, Hull, load_table
+from matwright.elements import atomic_number
 from matwright.materials.formula import parse_formula
 from matwright.physics.energy_scale import EnergyScale
 
@@ -45,7 +46,8 @@ def main() -> None:
     print(f"{stable.sum():,} stable compositions before, {below.sum():,} now, {(stable & below).sum():,} of them both")
     _write(options.target, [(f, e) for f, e, keep in zip(formulas, energies, below, strict=True) if keep])
     if options.check is not None:
-        _check(options.check, load_table(options.target))
+        before = Hull.from_phases((formulas[row], float(old[row])) for row in np.flatnonzero(stable))
+        _check(options.check, {"before": before, "now": load_table(options.target)})
 
 
 def _read(source: Path) -> list[dict[str, str]]:
@@ -70,18 +72,26 @@ def _write(target: Path, phases: Sequence[tuple[dict[int, float], float]]) -> No
     np.savez_compressed(target, numbers=numbers, counts=counts, formation_energy_per_atom=energies)
 
 
-def _check(path: Path, hull: Hull) -> None:
-    """Distances of training crystals to this hull against those that the Materials Project states for them."""
-    differences: dict[str, list[float]] = {}
-    for row in _read(path):
-        if row["split"] == "train" and row["e_above_hull"]:
-            formula = parse_formula(row["formula"])
-            if hull.has_elements(formula):
-                found = hull.energy_above_hull(formula, float(row["formation_energy_per_atom"]))
-                differences.setdefault(row["source"], []).append(found - float(row["e_above_hull"]))
-    for source, values in differences.items():
-        sizes = np.abs(values)
-        print(f"{source}: {len(values):,} crystals, mean {sizes.mean():.4f}, median {np.median(sizes):.4f} eV/atom off")
+def _check(path: Path, hulls: Mapping[str, Hull]) -> None:
+    """Distances of training crystals to each hull against those that the Materials Project states for them."""
+    rows = [row for row in _read(path) if row["split"] == "train" and row["e_above_hull"]]
+    formulas = [parse_formula(row["formula"]) for row in rows]
+    energies = np.array([float(row["formation_energy_per_atom"]) for row in rows])
+    stated = np.array([float(row["e_above_hull"]) for row in rows])
+    sources = np.array([row["source"] for row in rows])
+    groups = {f"source {name}": sources == name for name in sorted(set(sources))}
+    for symbol in ("Br", "I", "Se", "Te", "S"):
+        holds = np.array([atomic_number(symbol) in formula for formula in formulas])
+        groups[f"with {symbol}, source mp20"] = holds & (sources == "mp20")
+    for when, hull in hulls.items():
+        off = hull.energies_above_hull(formulas, energies) - stated
+        for name, chosen in groups.items():
+            part = off[chosen & np.isfinite(off)]
+            sizes = np.abs(part)
+            print(
+                f"{when}, {name}: {len(part):,} crystals, off by {sizes.mean():.4f} (mean), {np.median(sizes):.4f} "
+                f"(median), bias {part.mean():+.4f} eV/atom"
+            )
 
 
 if __name__ == "__main__":
