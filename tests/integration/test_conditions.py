@@ -17,11 +17,15 @@ from ase.build import molecule as g2
 from matwright.api.predict import Predictor, load_predictor
 from matwright.cli.application import run
 from matwright.errors import InputError
+from matwright.graphs.builder import build_graph
+from matwright.graphs.ragged import Labels
+from matwright.graphs.store import pack
 from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import to_cif
 from matwright.models.checkpoint import read_model_file
 from matwright.models.config import FusionMode, HeadKind
+from matwright.models.learned import Learned
 
 CHROMIUM, ALUMINIUM, TEMPERATURES = (10, 12, 15, 18, 20), (1, 2, 3, 5), (20, 300, 600, 900)
 STEPS = ("", "solution 1150 degC 4 h", "solution 1150 degC 4 h > age 850 degC 24 h, air")
@@ -167,6 +171,41 @@ def test_predict_from_the_command_line(trained: Path, alloys: Path, capsys: pyte
     assert same != table
 
 
+def test_a_model_of_compositions_sees_of_a_crystal_its_composition(
+    trained: Path, predictor: Predictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read_model_file(trained).facts["data"]["learned_from"] == "compositions"
+    assert "Learned from compositions alone" in (trained / "card.md").read_text()
+    alloy = Crystal(lattice=2.9 * np.eye(3), frac_coords=np.array([[0.0] * 3, [0.5] * 3]), numbers=np.array([28, 13]))
+    (tmp_path / "NiAl.cif").write_text(to_cif(alloy))
+    stated = ["--condition", "temperature=20 degC", "--condition", "Route=cast"]
+    of_crystal, said = predicted([str(trained), str(tmp_path / "NiAl.cif"), *stated], capsys)
+    assert said.splitlines()[0] == (
+        "matwright: warning: the model learned from compositions alone: of the structure only the composition counts"
+    )
+    of_formula, said = predicted([str(trained), "--formula", "NiAl", *stated], capsys)
+    assert list(of_crystal.values()) == list(of_formula.values())
+    assert "only the composition" not in said
+    graphs = [build_graph(alloy, predictor.graph_settings)]
+    labels = Labels.of_conditions(np.full((1, 2), np.nan))
+    store = pack(graphs, settings=predictor.graph_settings, labels=labels, condition_names=("temperature", "Route"))
+    with pytest.raises(InputError, match="learned from compositions alone"):
+        predictor.predict_store(store)
+
+
+def test_nothing_stands_on_standard_output_when_no_structure_could_be_used(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", str(trained), "--formula", "Nx"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith("none of the 1 structures could be used\n")
+    assert run(["predict", str(trained), "--formula", "Nx", "--formula", "Ni"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("material,property")
+    assert [line.split(",")[0] for line in lines] == ["material", "Ni"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -254,6 +293,7 @@ def test_molecules_bring_their_bonds(tmp_path: Path, capsys: pytest.CaptureFixtu
     arguments = ["--molecule-columns", "Elements,XYZ", "--target", "gap:eV", "--split", "random"]
     assert train(table, tmp_path / "out", *arguments) == 0
     assert read_model_file(tmp_path / "out").config.bonds
+    assert read_model_file(tmp_path / "out").learned is Learned.STRUCTURES
     assert "molecules from the columns Elements and XYZ" in (tmp_path / "out" / "card.md").read_text()
     (tmp_path / "water.xyz").write_text("3\nwater\nO 0 0 0.117\nH 0 0.757 -0.47\nH 0 -0.757 -0.47\n")
     capsys.readouterr()
@@ -296,6 +336,7 @@ def test_disordered_crystals_beside_formulas_with_bounds_and_a_law_of_temperatur
     (head,) = read_model_file(out).config.heads
     assert (head.kind, head.temperature) == (HeadKind.ARRHENIUS, "temperature")
     assert "only known as bounds" in (out / "card.md").read_text()
+    assert read_model_file(out).facts["data"]["learned_from"] == "compositions and structures"
     predictor = load_predictor(out)
     states = [{"temperature": kelvin} for kelvin in (300.0, 400.0, 500.0)]
     found = predictor.predict([disordered(0.3)] * 3, states)

@@ -16,6 +16,7 @@ from matwright.errors import InputError
 from matwright.graphs.store import GraphStore
 from matwright.materials.properties import PropertySpec
 from matwright.models.config import GemPpmConfig
+from matwright.models.learned import LEARNED_FROM, Learned
 from matwright.runs import provenance
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def about_run(
         "data": {
             "file": source.path.name,
             "materials": source.wanted.reading.describe(),
+            LEARNED_FROM: Learned.of_lattices(store.lattices[parts.train]).value,
             "keeps_suspicious": source.wanted.reading.steps is not None and source.wanted.reading.steps.keep_doubtful,
             "records": len(store),
             "elements": _elements(store, parts),

@@ -8,6 +8,7 @@ from typing import Any
 from matwright.api.condition_ranges import describe_conditions
 from matwright.api.trust import systems_lines, trust_table
 from matwright.materials.properties import PropertySpec
+from matwright.models.learned import Learned
 
 CARD_FILE = "card.md"
 ERRORS, LIMITS = "## Errors on the test part", "## Limits"
@@ -128,6 +129,13 @@ def _table(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [*(lines if len(lines) > 2 else []), *classes, *([""] if bounds else []), *bounds]
 
 
+_LEARNED: Mapping[Learned, Sequence[str]] = {
+    Learned.COMPOSITIONS: ("- Learned from compositions alone: of a crystal or molecule only the composition counts.",),
+    Learned.STRUCTURES: ("- Learned from structures alone: a bare composition is refused.",),
+    Learned.BOTH: (),
+}
+
+
 def _limits(facts: Mapping[str, Any]) -> list[str]:
     elements = facts["data"]["elements"]
     return [
@@ -138,5 +146,6 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
         "- The split decides what the errors mean: materials unlike the data are predicted worse than the test part; "
         "a domain score near 1 marks them.",
         "- Intervals keep their nominal coverage on materials like the validation part, not on others.",
+        *_LEARNED[Learned.of_facts(facts)],
         *(f"- {limit}" for limit in facts.get("limits", ())),
     ]

@@ -91,7 +91,7 @@ class RangeWatch:
         self._schema = schema
         self._facts = facts
         self._doubts: dict[str, int] = {}
-        self._seen = 0
+        self._seen, self._reduced = 0, 0
         self._far, self._judged = 0, 0
 
     def judge(self, domain_scores: NDArray[np.float64]) -> None:
@@ -99,8 +99,9 @@ class RangeWatch:
         self._far += int((domain_scores >= FAR_FROM_DATA).sum())
         self._judged += len(domain_scores)
 
-    def see(self, conditions: Sequence[float], steps: Sequence[Sequence[float]]) -> None:
-        """Look at the conditions of one material, as the schema encodes them."""
+    def see(self, conditions: Sequence[float], steps: Sequence[Sequence[float]], *, reduced: bool = False) -> None:
+        """Look at the conditions of one material, as the schema encodes them; `reduced` to its composition or not."""
+        self._reduced += reduced
         if self._schema is None:
             return
         self._seen += 1
@@ -117,11 +118,14 @@ class RangeWatch:
             self._doubts[doubt] = self._doubts.get(doubt, 0) + 1
 
     def sentences(self) -> list[str]:
-        """One sentence for materials unlike the training data, and one a condition that needs a warning."""
+        """Say what needs a warning: structures reduced to compositions, materials unlike the data, conditions."""
         found = [f"{doubt} (for {count} of {self._seen} materials)" for doubt, count in self._doubts.items()]
         if self._far:
             which = "the material is" if self._judged == 1 else f"{self._far} of {self._judged} materials are"
             found.insert(0, f"{which} unlike the training data (domain score of at least {FAR_FROM_DATA:g})")
+        if self._reduced:
+            which = "the structure" if self._reduced == 1 else f"{self._reduced} structures"
+            found.insert(0, f"the model learned from compositions alone: of {which} only the composition counts")
         return found
 
 

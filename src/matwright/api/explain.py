@@ -64,6 +64,7 @@ class Explainer:
         graph_settings: the neighbour rule that it was built for.
         members: its networks in double precision.
         elements: atomic numbers of the training data.
+        learned: from what it learned, compositions or structures.
         facts: what made the model and how good it is.
     """
 
@@ -75,8 +76,8 @@ class Explainer:
         self.name, self.folder = name, folder
         self.properties = tuple(spec.name for spec in probed_specs(members[0]))
         self.schema = described.config.conditions
-        self.facts = described.facts
-        self._model, self.graph_settings = model, described.config.graph
+        self.facts, self.learned = described.facts, described.learned
+        self._model, self._described, self.graph_settings = model, described, described.config.graph
         self.members = tuple(for_probing(member) for member in members)
         said = described.facts.get("data", {}).get("elements")
         if not said:
@@ -109,9 +110,18 @@ class Explainer:
         known = conditions_of_values(self.schema, conditions)
         return self._explain(structure, self.schema.encode(known), self.schema.encode_steps(known), properties, "")
 
-    def explain_row(self, row: RawRow, *, properties: Sequence[str] | None = None) -> Explanation:
-        """Return the explanation of a row of `read_inputs`; errors as for `explain`, and of its structure."""
-        return self._explain(parse_row(row), row.conditions, row.steps, properties, row.id)
+    def explain_row(
+        self, row: RawRow, *, properties: Sequence[str] | None = None, watch: RangeWatch | None = None
+    ) -> Explanation:
+        """Return the explanation of a row of `read_inputs`; errors as for `explain`, and of its structure.
+
+        `watch` looks at a row that can be used.
+        """
+        structure = parse_row(row)
+        found = self._explain(structure, row.conditions, row.steps, properties, row.id)
+        if watch is not None:
+            watch.see(row.conditions, row.steps, reduced=self.learned.reduces(structure))
+        return found
 
     def _explain(
         self,
@@ -125,17 +135,17 @@ class Explainer:
         from matwright.explain.attribution import explain_subject
         from matwright.explain.explanation import Explanation, condition_words
         from matwright.explain.subject import Subject, batch_of, unknown_conditions
-        from matwright.graphs.builder import build_graph
         from matwright.training.compute import fast_mode
 
+        seen = self.learned.seen(structure)
         values = conditions or unknown_conditions(self.schema)
-        subject = Subject(graph=build_graph(structure, self.graph_settings), conditions=values, steps=steps)
+        subject = Subject(graph=self._described.graph(structure), conditions=values, steps=steps)
         with fast_mode():
             predictions = self._model.predict(batch_of([subject])).properties
             explained = explain_subject(self.members, subject, self.elements, properties)
         return Explanation(
             id=name,
-            structure=structure.as_layer() if isinstance(structure, Microstructure) else structure,
+            structure=seen.as_layer() if isinstance(seen, Microstructure) else seen,
             conditions=condition_words(self.schema, values, steps),
             predictions=predictions,
             explained=explained,
@@ -222,15 +232,13 @@ def _write_table(
         writer.writerow(COLUMNS)
         for row in rows:
             try:
-                found = explainer.explain_row(row, properties=properties)
+                found = explainer.explain_row(row, properties=properties, watch=watch)
             except MatwrightError as problem:
                 reject(row, problem)
             else:
                 count += 1
                 shown += [found] if not shown or count * len(found.explained.attributions) <= MAX_CARDS else []
                 writer.writerows([_shown(cell) for cell in line] for line in table_rows(found))
-                if watch is not None:
-                    watch.see(row.conditions, row.steps)
             progress.advance()
         text.detach()
     progress.finish()

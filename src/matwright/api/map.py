@@ -215,13 +215,12 @@ def _chunks(
     # heavy: behind their doors
     from matwright.explain.explanation import formula_of
     from matwright.explain.subject import Subject, unknown_conditions
-    from matwright.graphs.builder import build_graph
 
     unknown, chunk = unknown_conditions(described.config.conditions), _Chunk()
     for row in rows:
         try:
             structure = parse_row(row)
-            graph = build_graph(structure, described.config.graph)
+            graph = described.graph(structure)
         except MatwrightError as problem:
             reject(row, problem)
         else:

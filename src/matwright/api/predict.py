@@ -64,6 +64,7 @@ class Predictor:
         facts: what made it and how good it is (see the model card).
         schema: the conditions it knows, None where it knows none.
         graph_settings: the neighbour rule it was built for.
+        learned: from what it learned, compositions or structures.
         gives_tensor: whether it predicts elastic tensors, which only crystals periodic in three directions have.
     """
 
@@ -73,21 +74,21 @@ class Predictor:
         self.specs: dict[str, PropertySpec] = {spec.name: spec for spec in model.specs}
         self.facts = described.facts
         self.schema = described.config.conditions
-        self._model = model
+        self.learned = described.learned
+        self._model, self._described = model, described
         self.graph_settings = described.config.graph
         self.gives_tensor = described.config.elastic
 
     def graph(self, structure: Structure) -> Graph:
-        """Return a crystal, molecule or composition as the model sees it.
+        """Return a crystal, molecule or composition as the model sees it (see `models.learned`).
 
         Raises:
-            InputError: two atoms coincide, or the model is for crystals periodic in three directions and this is none.
+            InputError: two atoms coincide, or the model is for crystals periodic in three directions, or structures of
+                any kind, and this is none.
         """
-        from matwright.graphs.builder import build_graph  # behind its door: only prediction needs graphs
-
         if self.gives_tensor and not (isinstance(structure, Crystal) and all(structure.pbc)):
             raise InputError(f"{self.name} predicts elastic tensors, which need a crystal periodic in three directions")
-        return build_graph(structure, self.graph_settings)
+        return self._described.graph(structure)
 
     def predict(
         self, structures: Sequence[Structure], conditions: Stated | Sequence[Stated] | None = None
@@ -150,13 +151,14 @@ class Predictor:
 
         Raises:
             InputError: the store was built by another neighbour rule than the model's or for other conditions, or
-                nothing was chosen.
+                nothing was chosen, or graphs are of a kind (composition or structure) that the model never saw.
         """
         if store.settings != self.graph_settings:
             raise InputError("the graphs of this store were built by another neighbour rule than the model's")
         if store.condition_names != (() if self.schema is None else self.schema.names):
             raise InputError("the graphs of this store belong to other conditions than the model's")
         chosen = np.arange(len(store)) if indices is None else indices
+        self.learned.check(store.lattices[chosen])
         return dict(self._predict(store, chosen, progress).properties)
 
     def embed(

@@ -47,15 +47,18 @@ def predict_rows(
     while chunk := list(islice(remaining, CHUNK)):
         good: list[RawRow] = []
         graphs: list[Graph] = []
+        reduced: list[bool] = []
         for row in chunk:
             try:
-                graphs.append(predictor.graph(parse_row(row)))
+                structure = parse_row(row)
+                graphs.append(predictor.graph(structure))
                 good.append(row)
+                reduced.append(predictor.learned.reduces(structure))
             except MatwrightError as problem:
                 on_reject(Rejection.of(row, problem))
         if watch is not None:
-            for row in good:
-                watch.see(row.conditions, row.steps)
+            for row, to_composition in zip(good, reduced, strict=True):
+                watch.see(row.conditions, row.steps, reduced=to_composition)
         if graphs:
             values = np.array([row.conditions for row in good], dtype=np.float64).reshape(len(good), -1)
             labels = Labels.of_conditions(values, steps=[row.steps for row in good])
@@ -107,9 +110,10 @@ def predict_to_stream(
         rejected += 1
         on_reject(rejection)
 
-    writer.writerow(COLUMNS)
     found = predict_rows(predictor, rows, on_reject=reject, watch=watch, without=without, progress=progress)
     for names, predictions in found:
+        if predicted == 0:  # so that a run without any prediction leaves its reasons alone
+            writer.writerow(COLUMNS)
         writer.writerows(prediction_rows(names, predictions))
         predicted += len(names)
     if predicted == 0:

@@ -18,6 +18,7 @@ from matwright.progress import Progress, silent
 from matwright.rng import generator
 
 if TYPE_CHECKING:
+    from matwright.api.predict import Predictor
     from matwright.graphs.builder import Graph
     from matwright.graphs.store import GraphStore
 
@@ -48,20 +49,17 @@ class Sample:
 def draw_sample(
     source: Source,
     most: int,
-    settings: GraphSettings,
+    predictor: Predictor,
     *,
     seed: int,
     on_reject: Callable[[Rejection], None],
     progress: Progress | None = None,
 ) -> Sample:
-    """Draw at most `most` rows of a source, all rows alike, and read their structures.
+    """Draw at most `most` rows of a source, all rows alike, and read their structures as the model sees them.
 
     Raises:
         InputError: no row could be used.
     """
-    # behind its door: numpy only, but rarely needed
-    from matwright.graphs.builder import build_graph
-
     listener = progress or silent()
     listener.start("drawing rows")
     rows, _ = drawn_rows(source.rows(), most, generator(seed, "rows"), listener)
@@ -69,8 +67,8 @@ def draw_sample(
     kept, structures, graphs = [], [], []
     for row in rows:
         try:
-            structure = parse_row(row)
-            graphs.append(build_graph(structure, settings))
+            structure = predictor.learned.seen(parse_row(row))
+            graphs.append(predictor.graph(structure))
         except MatwrightError as problem:
             on_reject(Rejection.of(row, problem))
         else:
@@ -80,7 +78,7 @@ def draw_sample(
     listener.finish()
     if not kept:
         raise InputError(f"none of the {len(rows)} rows of {source.path} could be used")
-    store = _packed(kept, graphs, settings, source)
+    store = _packed(kept, graphs, predictor.graph_settings, source)
     ids = tuple(row.id for row in kept)
     return Sample(ids=ids, structures=tuple(structures), store=store, rejected=len(rows) - len(kept))
 

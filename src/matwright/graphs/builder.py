@@ -18,6 +18,8 @@ from matwright.materials.molecule import Molecule
 
 NOMINAL_DISTANCE = 1.0
 """Å; where every other element of a composition is put, so that all pairs look alike: a formula has no geometry."""
+_NOMINAL_CELL = np.eye(3)
+"""Å; the lattice of a composition; no atom fits into such a cell, so that it marks one."""
 
 
 @final
@@ -80,6 +82,11 @@ def build_graph(structure: Structure, settings: GraphSettings = DEFAULT_SETTINGS
     return _of_crystal(structure, settings)
 
 
+def are_compositions(lattices: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,) which of n graphs, by their lattices (n, 3, 3), are of bare compositions."""
+    return np.asarray((lattices == _NOMINAL_CELL).all(axis=(1, 2)))
+
+
 def _of_crystal(crystal: Crystal, settings: GraphSettings) -> Graph:
     found = find_neighbours(crystal.lattice, crystal.frac_coords, crystal.pbc, settings)
     sites, elements, shares = _NO_SHARES if crystal.occupancies is None else _shares(crystal.occupancies)
@@ -133,7 +140,7 @@ def _of_composition(composition: Composition, settings: GraphSettings) -> Graph:
         neighbours=others,
         vectors=np.tile(np.array([NOMINAL_DISTANCE, 0.0, 0.0], np.float32), (len(others), 1)),
         radii=np.full(n, settings.cutoff, np.float32),
-        lattice=np.eye(3),
+        lattice=_NOMINAL_CELL.copy(),
         share_sites=_NO_SHARES[0],
         share_numbers=_NO_SHARES[1],
         shares=_NO_SHARES[2],

@@ -15,9 +15,12 @@ import torch
 
 from matwright import __version__
 from matwright.errors import InputError
+from matwright.graphs.builder import Graph, build_graph
+from matwright.materials.material import Structure
 from matwright.materials.properties import PropertySpec
 from matwright.models.config import GemPpmConfig
 from matwright.models.gem_ppm import GemPpm
+from matwright.models.learned import Learned
 from matwright.models.scaled import ScaledModel, TargetScale
 from matwright.serialization import atomic_write_bytes, read_json, write_json
 
@@ -45,6 +48,19 @@ class ModelFile:
     n_members: int
     forest: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def learned(self) -> Learned:
+        """What the model learned from."""
+        return Learned.of_facts(self.facts)
+
+    def graph(self, structure: Structure) -> Graph:
+        """The graph of a structure as the model sees it: of its composition, where it learned from nothing else.
+
+        Raises:
+            InputError: two atoms coincide, or it is a bare composition and the model learned from structures alone.
+        """
+        return build_graph(self.learned.seen(structure), self.config.graph)
 
 
 def member_file(folder: Path, index: int) -> Path:

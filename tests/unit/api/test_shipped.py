@@ -99,6 +99,24 @@ def test_an_argyrodite_conducts_lithium_better_than_the_fluoride() -> None:
     assert (found.std > 0).all()
 
 
+@pytest.mark.parametrize("name", ["thermoelectric", "superalloy", "li-conductor"])
+def test_a_model_of_compositions_sees_of_a_crystal_its_composition(name: str) -> None:
+    predictor = load_predictor(name)
+    of_crystal, of_formula = (predictor.predict([one]) for one in (SALT, Composition.from_formula("NaCl")))
+    for prop, prediction in of_crystal.items():
+        np.testing.assert_array_equal(prediction.mean, of_formula[prop].mean)
+        np.testing.assert_array_equal(prediction.std, of_formula[prop].std)
+    np.testing.assert_array_equal(predictor.embed([SALT]), predictor.embed([Composition.from_formula("NaCl")]))
+    assert "Learned from compositions alone" in card(name)
+
+
+@pytest.mark.parametrize("name", ["mp-crystal", "elastic"])
+def test_a_model_of_crystals_refuses_a_bare_composition(name: str) -> None:
+    with pytest.raises(InputError, match="learned from structures alone|need a crystal"):
+        load_predictor(name).predict([Composition.from_formula("NaCl")])
+    assert "Learned from structures alone" in card(name)
+
+
 def test_a_material_unlike_the_data_is_marked(predictor: Predictor) -> None:
     squeezed = cubic(4.0, (92, 8), 0.5)  # uranium and oxygen 2 Å apart, which nothing holds together
     score = predictor.predict([SALT, squeezed])["band_gap"].domain_score

@@ -28,13 +28,14 @@ from matwright.campaign.objective import Goal
 from matwright.campaign.store.address import structure_hash
 from matwright.campaign.store.store import Store
 from matwright.errors import InputError
+from matwright.materials.composition import Composition
 from matwright.materials.crystal import Crystal
 from matwright.materials.properties import find_property
 from matwright.materials.target import parse_target
 from matwright.physics.transport import BOLTZMANN, arrhenius
 from matwright.screening.conduction import ConductionSettings, Conductivity
 from matwright.screening.dynamics import DynamicsSettings
-from matwright.screening.potential import FailureKind
+from matwright.screening.potential import Failure, FailureKind
 from matwright.screening.relax import RelaxationSettings
 
 CRYSTALS = [rock_salt(5.6), rock_salt(5.7), rock_salt(4.2, (12, 8))]
@@ -73,6 +74,15 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "potential": _potential,
     "conduction": _conduction,
 }
+
+
+def test_a_surrogate_of_compositions_sees_of_a_crystal_its_composition() -> None:
+    evaluator = SurrogateEvaluator.of(find_model("superalloy"))
+    narrow, wide = evaluator.evaluate([rock_salt(5.6, (28, 13)), rock_salt(5.9, (28, 13))])
+    expected = load_predictor("superalloy").predict([Composition.from_formula("NiAl")])["yield_strength"]
+    for found in (narrow, wide):
+        assert not isinstance(found.answer, Failure)
+        assert found.answer["yield_strength"].value == pytest.approx(float(expected.mean[0]), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", list(MAKERS))

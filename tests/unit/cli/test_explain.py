@@ -34,7 +34,7 @@ def conditioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index, member in enumerate(members):
         save_member(folder, index, member)
     save_trust(folder, Trust(calibrations={}, domain=None))
-    facts = {"data": {"elements": ["Li", "O", "P", "S", "Cl"]}}
+    facts = {"data": {"elements": ["Li", "O", "P", "S", "Cl"], "learned_from": "compositions and structures"}}
     write_model_file(folder, ModelFile(specs=SPECS, config=members[0].network.config, n_members=2, facts=facts))
     return folder
 
@@ -70,6 +70,30 @@ def test_conditions_and_steps_of_a_formula_are_explained(
     page = (out / "explanation.html").read_text(encoding="utf-8")
     assert "temperature = 450.15 K" in page
     assert "a composition, without structure" in page
+
+
+def test_a_model_of_compositions_explains_the_composition_of_a_crystal(
+    cif: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rows(folder: str, *what: str) -> list[tuple[str, ...]]:
+        command = [
+            "explain",
+            "thermoelectric",
+            *what,
+            "--condition",
+            "temperature=700 K",
+            "--property",
+            "zt",
+            "--quiet",
+        ]
+        assert main([*command, "--out", str(tmp_path / folder)]) == 0
+        with (tmp_path / folder / "attributions.csv").open(newline="") as file:
+            return [tuple(row.values())[1:] for row in csv.DictReader(file)]
+
+    of_crystal = rows("crystal", str(cif))
+    assert "of the structure only the composition counts" in capsys.readouterr().err
+    assert of_crystal == rows("formula", "--formula", "NaCl")
+    assert "only the composition" not in capsys.readouterr().err
 
 
 def test_a_law_without_temperature_rejects_the_material(

@@ -66,7 +66,7 @@ def distill(
         sample = draw_sample(
             source,
             settings.rows,
-            predictor.graph_settings,
+            predictor,
             seed=settings.seed,
             on_reject=log.add,
             progress=listener,

@@ -14,6 +14,7 @@ import numpy as np
 from matwright.campaign.evaluator import Evaluation, Fidelity, Quantity
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
+from matwright.models.learned import Learned
 from matwright.screening.potential import Failure, FailureKind
 from matwright.serialization import hash_file, hash_json
 
@@ -49,9 +50,10 @@ class SurrogateEvaluator:
         Raises:
             InputError: it holds no model.
         """
-        model, _ = _load(folder)
+        model, described = _load(folder)
         units = {spec.name: spec.unit for spec in model.specs if not spec.classes}
-        return cls(folder=folder, name=name or f"surrogate-{folder.name}", version=_version(folder), units=units)
+        version = _version(folder, described)
+        return cls(folder=folder, name=name or f"surrogate-{folder.name}", version=version, units=units)
 
     @property
     def fidelity(self) -> Fidelity:
@@ -82,10 +84,10 @@ class SurrogateEvaluator:
         Raises:
             InputError: the folder holds no model, or no longer the one that the evaluator was made of.
         """
-        if _version(self.folder) != self.version:
+        model, described = _load(self.folder)
+        if _version(self.folder, described) != self.version:
             raise InputError(f"the model in {self.folder} is no longer the one that the campaign began with")
         start = time.perf_counter()
-        model, described = _load(self.folder)
         graphs = [_graph(crystal, described) for crystal in crystals]
         good = [graph for graph in graphs if not isinstance(graph, Failure)]
         predictions = _predict(model, described, good) if good else {}
@@ -107,10 +109,8 @@ def _quantity(prediction: Prediction, place: int) -> Quantity:
 
 
 def _graph(crystal: Crystal, described: ModelFile) -> Graph | Failure:
-    from matwright.graphs.builder import build_graph  # behind its door: only prediction needs graphs
-
     try:
-        return build_graph(crystal, described.config.graph)
+        return described.graph(crystal)
     except InputError as problem:
         return Failure(reason=str(problem), kind=FailureKind.REFUSED)
 
@@ -131,9 +131,11 @@ def _predict(model: PropertyModel, described: ModelFile, graphs: Sequence[Graph]
         return model.predict(collate(graphs, labels)).properties
 
 
-def _version(folder: Path) -> str:
+def _version(folder: Path, described: ModelFile) -> str:
+    """Hash of weights and settings, and of what a model of compositions sees, which used to be the structure."""
     files = [*sorted(folder.rglob("*.safetensors")), folder / "model.json"]
-    return hash_json({str(file.relative_to(folder)): hash_file(file) for file in files if file.is_file()})
+    found = {str(file.relative_to(folder)): hash_file(file) for file in files if file.is_file()}
+    return hash_json(found | ({"sees": "composition"} if described.learned is Learned.COMPOSITIONS else {}))
 
 
 @functools.lru_cache(maxsize=2)
