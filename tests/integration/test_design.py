@@ -12,15 +12,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import toy_design
+from toy import FormulaPredictor, PrototypeGenerator
 
-from matwright.api.design import DesignResult, result
+from matwright.api.design import DesignResult, DesignSettings, design, result
+from matwright.api.predict import load_predictor
+from matwright.cli import main
 from matwright.errors import InputError
+from matwright.materials.composition import Composition
 from matwright.materials.interop import read_structure
+from matwright.materials.material import amounts_of
+from matwright.materials.target import parse_target
 
 SCRIPT = Path(__file__).with_name("toy_design.py")
 PATIENCE = 240.0  # seconds; the machine may be busy
@@ -200,3 +207,62 @@ def test_a_folder_with_another_run_is_left_alone(finished: tuple[Path, DesignRes
     with pytest.raises(InputError, match="already holds a design run"):
         toy_design.run(str(out))
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+CONDITIONED = DesignSettings(
+    targets=(parse_target("zt>=0.1"),),
+    constraints=toy_design.SETTINGS.constraints,
+    budget=1,
+    pool=12,
+    models=("thermoelectric", "mp-crystal"),
+    conditions=("temperature=700 K",),
+    max_steps=2,
+)
+
+
+def test_a_run_under_conditions_predicts_records_and_shows_them(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    outcome = design(CONDITIONED, out, generator=PrototypeGenerator(), workers=1)
+    judged = [record for record in outcome.records if record.rung(result.SURROGATE) is not None]
+    assert judged
+    formulas = [Composition.from_amounts(amounts_of(record.candidate.crystal)) for record in judged]
+    hot = load_predictor("thermoelectric").predict(formulas, {"temperature": "700 K"})["zt"]
+    energies = load_predictor("mp-crystal").predict([record.candidate.crystal for record in judged])
+    for place, record in enumerate(judged):
+        rung = record.rung(result.SURROGATE)
+        assert rung is not None
+        taken = {measured.name: measured.value for measured in rung.measurements}
+        assert taken["zt"] == pytest.approx(float(hot.mean[place]), rel=1e-4, abs=1e-5)
+        expected = float(energies["formation_energy_per_atom"].mean[place])
+        assert taken["formation_energy_per_atom"] == pytest.approx(expected, abs=1e-4)
+    assert json.loads((out / "run.json").read_text())["settings"]["conditions"] == ["temperature=700 K"]
+    assert "at temperature = 700 K" in json.loads((out / "readiness.json").read_text())["remarks"][0]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Under the conditions temperature=700 K." in page
+    assert "whatever the structure, at temperature = 700 K." in page
+    before = (out / "candidates.csv").read_bytes()
+    design(CONDITIONED, out, generator=PrototypeGenerator(), workers=1, resume=True)
+    assert (out / "candidates.csv").read_bytes() == before
+    for other in (("temperature=300 K",), ()):
+        with pytest.raises(InputError, match="conditions was"):
+            design(replace(CONDITIONED, conditions=other), out, generator=PrototypeGenerator(), resume=True)
+    with pytest.raises(InputError, match="given predictors bring their own"):
+        design(CONDITIONED, tmp_path / "other", predictors={"toy": FormulaPredictor()})
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--model", "mp-crystal"], "the shipped model `thermoelectric` does"),
+        (["--model", "thermoelectric", "--condition", "pressure=1 GPa"], "no model here knows a condition 'pressure'"),
+        (["--model", "thermoelectric", "--condition", "temperature=1 GPa"], "cannot be given in 'K'"),
+    ],
+)
+def test_what_no_model_knows_is_one_sentence(
+    words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["design", "--target", "zt>=0.5", *words, "--quiet", "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()

@@ -8,17 +8,22 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from matwright.api.generate import load_generator
 from matwright.api.optimise import OptimiseSettings, optimise
 from matwright.api.optimise.run import STATE
+from matwright.api.optimise.surrogate import surrogate_of
+from matwright.api.predict import load_predictor
 from matwright.cli import main
 from matwright.errors import InputError
 from matwright.generation.rl.settings import LearningConfig
+from matwright.generation.wyckoff.decode import CrystalArrays
 from matwright.materials.constraints import Constraints
 from matwright.materials.target import parse_target
 from matwright.serialization import read_json
+from small_data import crystals
 
 SETTINGS = OptimiseSettings(
     targets=(parse_target("bulk_modulus>=150 GPa"), parse_target("minimise density")),
@@ -126,6 +131,26 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(whole: Path, tmp_path: Path
         assert (broken / name).read_bytes() == (whole / name).read_bytes(), name
 
 
+def test_models_under_conditions_judge_crystals_in_flat_arrays_as_one_by_one() -> None:
+    some = crystals(6)
+    arrays = CrystalArrays(
+        lattices=np.stack([crystal.lattice for crystal in some]),
+        frac_coords=np.concatenate([crystal.frac_coords for crystal in some]),
+        numbers=np.concatenate([crystal.numbers for crystal in some]),
+        offsets=np.cumsum([0, *map(len, some)]),
+    )
+    targets = [parse_target("zt>=0.5")]
+    surrogate = surrogate_of(["thermoelectric", "mp-crystal"], targets, 0, ["temperature=700 K"])
+    found = surrogate.predict(arrays)
+    hot = load_predictor("thermoelectric").predict(some, {"temperature": 700.0})
+    np.testing.assert_allclose(found["zt"].mean, hot["zt"].mean, rtol=1e-5)
+    np.testing.assert_allclose(found["zt"].std, hot["zt"].std, rtol=1e-5)
+    energies = load_predictor("mp-crystal").predict(some)["formation_energy_per_atom"].mean
+    np.testing.assert_allclose(found["formation_energy_per_atom"].mean, energies, atol=1e-4)
+    cold = surrogate_of(["thermoelectric", "mp-crystal"], targets, 0, ["temperature=300 K"]).predict(arrays)
+    assert not np.allclose(cold["zt"].mean, found["zt"].mean, rtol=0.05)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -133,7 +158,8 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(whole: Path, tmp_path: Path
         (["mp-generator", "--target", "bulk_modulus>=300 GPa", "--algorithm", "dqn"], "reinforce or ppo"),
         (["random", "--target", "bulk_modulus>=300 GPa"], "does not learn"),
         (["nobody", "--target", "bulk_modulus>=300 GPa"], "there is no generator"),
-        (["mp-generator", "--target", "zt>=1"], "no model here predicts zt"),
+        (["mp-generator", "--target", "zt>=1"], "the shipped model `thermoelectric` does"),
+        (["mp-generator", "--target", "band_gap>=1 eV", "--condition", "temperature=3 K"], "'temperature'"),
         (["mp-generator", "--target", "band_gap>=1 eV", "--maximise", "band_gap"], "asked for twice"),
         (["mp-generator", "--target", "band_gap>=1 eV", "--model", "superalloy"], "formation_energy_per_atom"),
         (["mp-generator", "--target", "band_gap>=1 eV", "--require", "O", "--exclude", "O"], "required and excluded"),

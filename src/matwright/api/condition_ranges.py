@@ -106,14 +106,14 @@ class RangeWatch:
             return
         self._seen += 1
         doubts = [
-            _doubt(column.name, value, self._facts.get(column.name, {}))
+            range_doubt(column.name, value, self._facts.get(column.name, {}))
             for column, value in zip(self._schema.columns, conditions, strict=True)
         ]
         known = self._facts.get(STEPS, {})
         for step in steps:
             for name, value in zip(_FIELDS, step, strict=True):
                 if name in STEP_UNITS and not np.isnan(value):
-                    doubts.append(_doubt(f"{name} of a processing step", value, known.get(name, {})))
+                    doubts.append(range_doubt(f"{name} of a processing step", value, known.get(name, {})))
         for doubt in dict.fromkeys(doubt for doubt in doubts if doubt is not None):
             self._doubts[doubt] = self._doubts.get(doubt, 0) + 1
 
@@ -129,7 +129,8 @@ class RangeWatch:
         return found
 
 
-def _doubt(name: str, value: float, about: Mapping[str, Any]) -> str | None:
+def range_doubt(name: str, value: float, about: Mapping[str, Any]) -> str | None:
+    """Return a clause where a value (NaN: unknown) lies outside of what `condition_facts` say of it, else None."""
     if np.isnan(value):
         known = about.get("missing", 1.0) == 0.0
         return f"{name} is not known, but was for all of the training data" if known else None

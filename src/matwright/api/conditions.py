@@ -88,9 +88,7 @@ def conditions_of_words(
     columns = {column.name: column for column in schema.columns}
     values: dict[str, float | str | None] = {}
     for text in said:
-        name, equals, value = (part.strip() for part in text.partition("="))
-        if not equals or not value:
-            raise InputError(f"a condition is written name=value, for instance 'temperature=850 degC', found {text!r}")
+        name, value = _said(text)
         if name not in columns:
             known = ", ".join(columns) or "none but processing steps"
             raise InputError(f"there is no condition {name!r}{nearest_hint(name, columns)}; the model knows: {known}")
@@ -98,6 +96,38 @@ def conditions_of_words(
             raise InputError(f"the condition {name!r} is given twice")
         values[name] = _quantity(columns[name], value)
     return schema.conditions(values, () if steps is None else parse_steps(steps))
+
+
+def conditions_of_models(
+    schemas: Mapping[str, ConditionSchema | None], said: Sequence[str]
+) -> dict[str, Conditions | None]:
+    """The conditions of several models by name, each word going to the models that know its condition.
+
+    Args:
+        schemas: what each model knows, None for nothing.
+        said: "temperature=850 degC" for each condition; None comes back for a model that knows none of them.
+
+    Raises:
+        InputError: no model knows a condition, or a value cannot be read.
+    """
+    known = {name: () if schema is None else schema.names for name, schema in schemas.items()}
+    for name, _ in map(_said, said):
+        if not any(name in names for names in known.values()):
+            what = "; ".join(f"{model} knows {', '.join(names) or 'none'}" for model, names in known.items())
+            hint = nearest_hint(name, [one for names in known.values() for one in names])
+            raise InputError(f"no model here knows a condition {name!r} ({what}){hint}")
+    return {
+        model: conditions_of_words(schema, [text for text in said if _said(text)[0] in known[model]])
+        for model, schema in schemas.items()
+    }
+
+
+def _said(text: str) -> tuple[str, str]:
+    """Name and value of "temperature=850 degC"."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not value:
+        raise InputError(f"a condition is written name=value, for instance 'temperature=850 degC', found {text!r}")
+    return name, value
 
 
 def conditions_of_values(schema: ConditionSchema, values: Conditions | Mapping[str, float | str | None]) -> Conditions:

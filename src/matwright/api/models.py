@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from matwright.errors import InputError
-from matwright.materials.properties import nearest_hint
-from matwright.serialization import hash_file, hash_json
+from matwright.materials.properties import KNOWN_PROPERTIES, nearest_hint
+from matwright.physics.elasticity import COMPONENT_NAMES
+from matwright.serialization import hash_file, hash_json, read_json
 
 SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "shipped"
 MODEL_FILE = "model.json"
@@ -16,6 +18,32 @@ CARD_FILE = "card.md"
 def shipped_models() -> dict[str, Path]:
     """Return the folders of the models that ship with the package (predictors and generators), by name."""
     return {file.parent.name: file.parent for file in sorted(SHIPPED_FOLDER.glob(f"*/{MODEL_FILE}"))}
+
+
+def not_predicted(name: str, models: Mapping[str, Iterable[str]]) -> str:
+    """Return the sentence for a property that no model in use predicts: what they know, and which shipped one does.
+
+    Args:
+        name: of the property, one of the known ones.
+        models: what each model in use predicts.
+    """
+    properties = dict.fromkeys(one for some in models.values() for one in some if one not in COMPONENT_NAMES)
+    verb = "knows" if len(models) == 1 else "know"
+    said = f"no model here predicts {name}: {' and '.join(models)} {verb} {', '.join(properties)}; "
+    given = " ".join(f"--model {one}" for one in models)
+    shipped = [one for one, folder in shipped_models().items() if name in _properties(folder)]
+    if shipped:
+        others, do = ("models", "do") if len(shipped) > 1 else ("model", "does")
+        quoted = " and ".join(f"`{one}`" for one in shipped)
+        return f"{said}the shipped {others} {quoted} {do}: give --model {shipped[0]} {given}"
+    unit = KNOWN_PROPERTIES[name].unit
+    training = f"`matwright train TABLE.csv --structure cif --target {name}:{unit} --out my-model`"
+    return f"{said}train one with {training} and give it with --model my-model {given}"
+
+
+def _properties(folder: Path) -> list[str]:
+    """The names of what a shipped model predicts; none for a generator."""
+    return [spec["name"] for spec in read_json(folder / MODEL_FILE).get("specs", ())]
 
 
 def model_hash(folder: Path) -> str:

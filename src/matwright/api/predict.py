@@ -133,13 +133,13 @@ class Predictor:
         return dict(self._predict(_Listed(graphs, known), np.arange(len(graphs)), None).properties)
 
     def predict_source(self, source: GraphSource, n: int) -> dict[str, Prediction]:
-        """Return the predictions for the first n graphs of a source built by the model's own neighbour rule.
+        """Return the predictions for the first n graphs of a source of graphs such as the model learned from.
+
+        They are built by its own neighbour rule and carry conditions as `labels` gives them, where it knows any.
 
         Raises:
-            InputError: n is 0, or the model needs conditions, which such a source does not give.
+            InputError: n is 0.
         """
-        if self.schema is not None:
-            raise InputError(f"the model {self.name} needs conditions; choose one that was trained without them")
         return dict(self._predict(source, np.arange(n), None).properties)
 
     def predict_store(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +44,12 @@ LearningModel = Annotated[
     list[str] | None,
     typer.Option(help="Shipped property model or run folder; may be repeated [default: mp-crystal and elastic]."),
 ]
+Condition = Annotated[
+    list[str] | None,
+    typer.Option(
+        help='A condition of the predicted properties, "temperature=700 K", for models that know it; may be repeated.'
+    ),
+]
 Thresholds = Annotated[Path | None, typer.Option(help="TOML file with the limits of each rung.")]
 
 
@@ -61,6 +68,20 @@ def wanted_targets(
     if not words:
         raise InputError("say what you want: at least one --target, --minimise or --maximise")
     return tuple(parse_target(text) for text in words)
+
+
+def tell_remarks(models: Sequence[str], targets: Sequence[Demand], conditions: Sequence[str]) -> None:
+    """Say under which conditions the models predict the targets, and what they are not told.
+
+    Raises:
+        InputError: a model is not there, or none knows a condition.
+    """
+    from matwright.api.readiness import knowing_models, remarks_on  # heavy (torch): behind its door
+
+    known = knowing_models(models)
+    asked_of = {model.name: [one.name for one in targets if one.name in model.properties] for model in known}
+    for sentence in remarks_on(known, asked_of, conditions):
+        typer.echo(sentence)
 
 
 def stated_constraints(

@@ -41,6 +41,7 @@ def design(
         str, typer.Option(help='Shipped generator, run folder, "random" or "ion-exchange".')
     ] = "mp-generator",
     model: options.Model = None,
+    condition: options.Condition = None,
     potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
     known: Annotated[
         Path | None, typer.Option(help="Folder or file of further known structures; equal candidates are dropped.")
@@ -79,6 +80,7 @@ def design(
         pool=pool,
         generator=generator,
         models=tuple(model or ["mp-crystal"]),
+        conditions=tuple(condition or ()),
         potential=potential,
         known=None if known is None else str(known),
         new_compositions=new_compositions,
@@ -94,8 +96,8 @@ def design(
 
 
 def _tell_ready(ready: Readiness) -> None:
-    """The three sentences, before anything is generated."""
-    for sentence in ready.sentences:
+    """The three sentences and what holds for single models, before anything is generated."""
+    for sentence in (*ready.sentences, *ready.remarks):
         typer.echo(sentence)
 
 
@@ -138,7 +140,7 @@ def _tell(outcome: DesignResult, out: Path) -> None:
 
 def _with_interval(measured: Measurement) -> str:
     """The value, and the interval that decides whether a candidate survives: it may reach where the value does not."""
-    said = f"{measured.name} {measured.value:.3g} {measured.unit}"
+    said = f"{measured.name} {measured.value:.3g} {measured.unit}".removesuffix(" 1")
     if measured.lower is None or measured.upper is None:
         return said
     return f"{said} ({measured.lower:.3g} to {measured.upper:.3g})"

@@ -46,6 +46,7 @@ def optimise(
     max_atoms: options.MaxAtoms = 20,
     max_elements: options.MaxElements = 6,
     model: options.LearningModel = None,
+    condition: options.Condition = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -74,6 +75,7 @@ def optimise(
         steps=steps,
         generator=generator,
         models=tuple(model or ["mp-crystal", "elastic"]),
+        conditions=tuple(condition or ()),
         learning=LearningConfig(
             algorithm=_algorithm(algorithm),
             batch=batch,
@@ -85,6 +87,7 @@ def optimise(
         reward=RewardConfig(stability=stability_weight, uncertainty=uncertainty_weight, doubt=doubt, margin=margin),
         seed=seed,
     )
+    options.tell_remarks(settings.models, settings.targets, settings.conditions)
     outcome = run_optimise(settings, out, resume=resume, progress=progress(quiet=quiet))
     for sentence in outcome.sentences():
         typer.echo(sentence)

@@ -15,6 +15,7 @@ def readiness(
     minimise: options.Minimise = None,
     maximise: options.Maximise = None,
     model: options.Model = None,
+    condition: options.Condition = None,
     elements: options.Elements = None,
     require: options.Require = None,
     exclude: options.Exclude = None,
@@ -32,10 +33,11 @@ def readiness(
     targets = options.wanted_targets(target, minimise, maximise)
     names = tuple(model or ["mp-crystal"])
     constraints = options.stated_constraints(elements=elements, require=require, exclude=exclude)
-    given = None if known is None else known_near(known, names, targets)
-    ready = assess_readiness(targets, knowing_models(names), constraints=constraints, given=given)
-    for sentence in ready.sentences:
+    stated = tuple(condition or ())
+    given = None if known is None else known_near(known, names, targets, stated)
+    ready = assess_readiness(targets, knowing_models(names), constraints=constraints, conditions=stated, given=given)
+    for sentence in (*ready.sentences, *ready.remarks):
         typer.echo(sentence)
     if out is not None:
-        write_readiness(ready, out, models=names, constraints=constraints, known=known)
+        write_readiness(ready, out, models=names, conditions=stated, constraints=constraints, known=known)
         typer.echo(f"picture and numbers: {out / 'readiness.html'}", err=True)

@@ -24,6 +24,7 @@ def screen(
     skip: Annotated[list[str] | None, typer.Option(help="A rung that is left out; may be repeated.")] = None,
     target: options.Target = None,
     model: options.Model = None,
+    condition: options.Condition = None,
     potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
     structure: Annotated[str | None, typer.Option(help="Column of a table that holds the structures.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Column of a table that names the materials.")] = None,
@@ -52,9 +53,12 @@ def screen(
         skip=tuple(skip or ()),
         targets=tuple(parse_target(text) for text in target or ()),
         models=tuple(model or ["mp-crystal"]),
+        conditions=tuple(condition or ()),
         potential=potential,
     )
     inputs = Inputs(paths=tuple(files), structure=structure, id_column=id_column, strict=strict)
+    if "surrogate" in settings.rungs:
+        options.tell_remarks(settings.models, settings.targets, settings.conditions)
     result = run(
         inputs,
         settings,

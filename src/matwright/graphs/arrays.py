@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matwright.graphs.bulk import bulk_graphs
+from matwright.graphs.ragged import Labels
 from matwright.graphs.settings import GraphSettings
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class CrystalGraphs:
         numbers: (n_atoms,) atomic numbers.
         offsets: (n + 1,) first atom of each crystal.
         settings: the neighbour rule.
+        labels: conditions of each, None for none.
     """
 
     lattices: NDArray[np.float64]
@@ -33,6 +35,7 @@ class CrystalGraphs:
     numbers: NDArray[np.int64]
     offsets: NDArray[np.int64]
     settings: GraphSettings
+    labels: Labels | None = None
 
     def batch(self, indices: NDArray[np.int64]) -> GraphBatch:
         """The graphs of the crystals at `indices`.
@@ -45,6 +48,5 @@ class CrystalGraphs:
         sizes = np.diff(self.offsets)[indices]
         first = np.cumsum(sizes) - sizes
         atoms = np.repeat(self.offsets[indices] - first, sizes) + np.arange(int(sizes.sum()))
-        return assemble(
-            bulk_graphs(self.lattices[indices], self.frac_coords[atoms], self.numbers[atoms], sizes, self.settings)
-        )
+        graphs = bulk_graphs(self.lattices[indices], self.frac_coords[atoms], self.numbers[atoms], sizes, self.settings)
+        return assemble(graphs if self.labels is None else replace(graphs, labels=self.labels.at(indices)))

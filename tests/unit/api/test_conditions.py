@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from matwright.api.condition_ranges import RangeWatch, condition_facts, describe_conditions
-from matwright.api.conditions import coded_by, conditions_of_values, conditions_of_words, trained_schema
+from matwright.api.conditions import (
+    coded_by,
+    conditions_of_models,
+    conditions_of_values,
+    conditions_of_words,
+    trained_schema,
+)
 from matwright.errors import InputError
 from matwright.graphs.builder import build_graph
 from matwright.graphs.ragged import Labels
@@ -136,3 +142,36 @@ def test_conditions_that_make_no_sense_are_refused(said: list[str], steps: str |
         conditions_of_words(SCHEMA, said, steps)
     with pytest.raises(InputError, match="knows no conditions"):
         conditions_of_words(None, ["x=1"])
+
+
+KELVIN = ConditionSchema(columns=(ConditionColumn(name="temperature", unit="K"),))
+
+
+def test_each_condition_goes_to_the_models_that_know_it() -> None:
+    schemas = {"alloys": SCHEMA, "heat": KELVIN, "plain": None}
+    found = conditions_of_models(schemas, ["temperature = 300 degC", "route=powder"])
+    alloys, heat = found["alloys"], found["heat"]
+    assert alloys is not None
+    assert heat is not None
+    assert (alloys.number("temperature", "degC"), alloys.category("route")) == (300.0, "powder")
+    assert heat.number("temperature", "K") == pytest.approx(573.15)
+    assert found["plain"] is None
+    only_alloys = conditions_of_models(schemas, ["route=cast"])
+    assert only_alloys["heat"] is only_alloys["plain"] is None
+    assert conditions_of_models(schemas, []) == dict.fromkeys(schemas)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (["pressure=3 MPa"], "no model here knows a condition 'pressure' (heat knows temperature; plain knows none)"),
+        (["temprature=3 K"], "did you mean 'temperature'?"),
+        (["temperature"], "is written name=value"),
+        (["temperature=hot"], "a number in K"),
+        (["temperature=300 K", "temperature=400 K"], "given twice"),
+    ],
+)
+def test_conditions_that_no_model_understands(said: list[str], words: str) -> None:
+    with pytest.raises(InputError) as refused:
+        conditions_of_models({"heat": KELVIN, "plain": None}, said)
+    assert words in str(refused.value)

@@ -141,3 +141,37 @@ def test_the_command_says_three_sentences_and_writes_the_page(
     assert main([*words, "--out", str(out)]) == 2
     assert main(["readiness"]) == 2
     assert "say what you want" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("conditions", "remark"),
+    [
+        ([], "; temperature is not given and taken as unknown."),
+        (["temperature=426.85 degC"], ", at temperature = 700 K."),
+        (
+            ["temperature=2000 K"],
+            ", at temperature = 2000 K; temperature lies outside of the 10 to 1275 K of the training data.",
+        ),
+    ],
+)
+def test_a_model_under_conditions_says_which_and_what_it_is_not_told(
+    conditions: list[str], remark: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [word for text in conditions for word in ("--condition", text)]
+    models = ["--model", "thermoelectric", "--model", "mp-crystal"]
+    command = ["readiness", "--target", "zt>=0.5", "--target", "bulk_modulus>=50 GPa", *models, *words]
+    assert main([*command, "--out", str(tmp_path / "ready")]) == 0
+    shown = capsys.readouterr().out.strip().splitlines()
+    said = "thermoelectric predicts the figure of merit ZT from the composition alone, whatever the structure" + remark
+    assert shown[3:] == [said]
+    assert json.loads((tmp_path / "ready" / "readiness.json").read_text(encoding="utf-8"))["remarks"] == [said]
+    assert said in (tmp_path / "ready" / "readiness.html").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "ready" / "run.json").read_text())["settings"]["conditions"] == conditions
+
+
+def test_steps_and_categories_stand_in_the_remark_and_models_of_other_targets_in_none() -> None:
+    models = knowing_models(["superalloy", "thermoelectric"])
+    report = assess_readiness([parse_target("yield_strength>=500 MPa")], models, conditions=["Powder processed=No"])
+    (remark,) = report.remarks
+    assert "at Powder processed = No; temperature and processing steps are not given" in remark
+    assert ready("bulk_modulus>=200 GPa").remarks == ()

@@ -226,3 +226,24 @@ def test_the_number_of_workers_changes_nothing(folder: Path, tmp_path: Path) -> 
     first, second = ((tmp_path / f"run{n}" / "candidates.csv").read_bytes() for n in (1, 2))
     assert first == second
     assert b"survivor" in first
+
+
+def test_a_screening_under_conditions(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def figures(out: str, *conditions: str) -> list[float]:
+        words = [word for text in conditions for word in ("--condition", text)]
+        models = ["--model", "thermoelectric", "--model", "mp-crystal", "--target", "zt>=0"]
+        command = ["screen", str(folder / "salt.cif"), *models, *words, "--until", "surrogate", "--quiet"]
+        assert main([*command, "--out", str(tmp_path / out)]) == 0
+        return [float(row["surrogate.zt"]) for row in rows_of(tmp_path / out, "candidates.csv")]
+
+    hot = figures("hot", "temperature=700 K")
+    assert "whatever the structure, at temperature = 700 K." in capsys.readouterr().out
+    assert hot == pytest.approx([0.273], abs=0.002)  # what `predict --formula NaCl` says
+    assert json.loads((tmp_path / "hot" / "run.json").read_text())["settings"]["conditions"] == ["temperature=700 K"]
+    assert figures("unknown") != hot
+    assert "temperature is not given and taken as unknown" in capsys.readouterr().out
+    assert "conditions" not in json.loads((tmp_path / "unknown" / "run.json").read_text())["settings"]
+    command = ["screen", str(folder / "salt.cif"), "--condition", "temperature=700 K", "--out", str(tmp_path / "none")]
+    assert main(command) == 2
+    assert "no model here knows a condition 'temperature' (mp-crystal knows none)" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matwright.api.info import card, shipped_summaries
-from matwright.api.models import find_model, shipped_models
+from matwright.api.models import find_model, not_predicted, shipped_models
 from matwright.api.predict import Predictor, load_predictor
 from matwright.errors import InputError
 from matwright.materials.composition import Composition
@@ -122,6 +122,21 @@ def test_a_material_unlike_the_data_is_marked(predictor: Predictor) -> None:
     score = predictor.predict([SALT, squeezed])["band_gap"].domain_score
     assert score[0] < 0.6
     assert score[1] > 0.95
+
+
+def test_a_property_that_no_model_in_use_predicts_names_the_shipped_model_that_does() -> None:
+    said = not_predicted("zt", {"mp-crystal": ["band_gap", "bulk_modulus"]})
+    assert said == (
+        "no model here predicts zt: mp-crystal knows band_gap, bulk_modulus; the shipped model `thermoelectric` does: "
+        "give --model thermoelectric --model mp-crystal"
+    )
+    said = not_predicted("bulk_modulus", {"thermoelectric": ["zt"], "li-conductor": ["ionic_conductivity"]})
+    assert "thermoelectric and li-conductor know zt, ionic_conductivity" in said
+    assert "the shipped models `elastic` and `mp-crystal` do: give --model elastic --model thermoelectric" in said
+    said = not_predicted("refractive_index", {"elastic": load_predictor("elastic").specs})
+    assert "elastic_c11" not in said
+    assert "train one with `matwright train TABLE.csv --structure cif --target refractive_index:1" in said
+    assert said.endswith("--model my-model --model elastic")
 
 
 def test_an_unknown_name_lists_what_there_is(predictor: Predictor) -> None:

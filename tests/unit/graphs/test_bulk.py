@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from matwright.errors import InputError
 from matwright.graphs.arrays import CrystalGraphs
 from matwright.graphs.batch import GraphBatch, collate
 from matwright.graphs.builder import build_graph
+from matwright.graphs.ragged import Labels
 from matwright.graphs.settings import GraphSettings
 from matwright.materials.crystal import Crystal
 from matwright.testing.strategies import crystals
@@ -72,3 +75,16 @@ def test_an_atom_written_twice_is_refused() -> None:
     twice = Crystal(lattice=3 * np.eye(3), frac_coords=np.array([[0, 0, 0], [0, 0, 1e-4]]), numbers=np.array([3, 9]))
     with pytest.raises(InputError, match="twice"):
         source([twice], GraphSettings()).batch(np.array([0]))
+
+
+def test_conditions_and_steps_come_with_their_crystal() -> None:
+    some = [
+        Crystal(lattice=3.0 * np.eye(3), frac_coords=np.zeros((1, 3)), numbers=np.array([number]))
+        for number in (26, 28, 29)
+    ]
+    step = (0.0, 900.0, 4.0, np.nan, np.nan, np.nan)
+    labels = Labels.of_conditions(np.array([[300.0], [np.nan], [700.0]]), steps=[[], [step], [step, step]])
+    batch = replace(source(some, GraphSettings()), labels=labels).batch(np.array([2, 1]))
+    assert batch.numbers.tolist() == [29, 28]
+    np.testing.assert_array_equal(batch.conditions, [[700.0], [np.nan]])
+    assert batch.step_crystal.tolist() == [0, 0, 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, final
 
 from matwright.api.design.novelty import Library, read_known
 from matwright.api.design.settings import DesignSettings
-from matwright.api.design.surrogate import Predictor, Surrogates
+from matwright.api.design.surrogate import Predictor, Surrogates, load_surrogates
 from matwright.api.models import MODEL_FILE, model_hash
 from matwright.data.hull import Hull
 from matwright.data.references import ElementReferences, load_references
@@ -57,7 +57,7 @@ def gather(
     checked = _within_knowledge(settings, hull.elements & references.energies.keys())
     own = read_known(settings.known) if settings.known is not None else []
     library = Library(own, only_new_compositions=settings.new_compositions)
-    surrogates = Surrogates(predictors if predictors is not None else _load_models(settings.models), hull)
+    surrogates = _surrogates(settings, predictors, hull)
     surrogates.check(settings.targets)
     source = generator if generator is not None else _load_generator(settings.generator)
     source.sample(1, constraints=checked.constraints, seed=settings.seed)  # contradictions show before a folder is made
@@ -76,10 +76,12 @@ def gather(
     )
 
 
-def _load_models(names: Sequence[str]) -> dict[str, Predictor]:
-    from matwright.api.predict import load_predictor  # heavy (torch): behind its door
-
-    return {name: load_predictor(name) for name in names}
+def _surrogates(settings: DesignSettings, given: Mapping[str, Predictor] | None, hull: Hull) -> Surrogates:
+    if given is None:
+        return load_surrogates(settings.models, settings.conditions, hull)
+    if settings.conditions:
+        raise InputError("conditions are for the models that the settings name; given predictors bring their own")
+    return Surrogates(given, hull)
 
 
 def _load_generator(name: str) -> Generator:

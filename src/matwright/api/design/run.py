@@ -107,14 +107,18 @@ def _readiness(parts: Ingredients, folder: RunFolder, *, shipped: bool) -> Readi
     else:
         predicted = frozenset(parts.surrogates.source)
         models = [KnowingModel(name="the model", properties=predicted, knowledge={}, elements=frozenset())]
-    ready = assess_readiness(settings.targets, models, constraints=settings.constraints, hull=parts.hull)
+    ready = assess_readiness(
+        settings.targets, models, constraints=settings.constraints, conditions=settings.conditions, hull=parts.hull
+    )
     write_json(folder.file(READINESS_FILE), ready.as_dict())
     return ready
 
 
 def _plain(settings: DesignSettings) -> dict[str, Any]:
-    """The settings as `run.json` shows them: targets in the words of the command line."""
+    """The settings as `run.json` shows them: targets in the words of the command line, conditions if any."""
     fields = {name: getattr(settings, name) for name in settings.__dataclass_fields__ if name != "seed"}
+    if not settings.conditions:  # then the run is the same as before there were any
+        del fields["conditions"]
     return {**fields, "targets": [str(target) for target in settings.targets], "pool": settings.pool_size}
 
 

@@ -31,6 +31,8 @@ class DesignSettings:
             2,000..20,000.
         generator: name of a shipped generator or a run folder.
         models: names of shipped property models or run folders; a property is predicted by the first one that knows it.
+        conditions: "temperature=700 K" for each under which properties are wanted; each holds for the models that know
+            it, and what is not said is unknown to them.
         potential: name of the interatomic potential.
         known: file or folder of further known structures, None for the shipped library alone.
         new_compositions: whether a candidate whose formula is known counts as known, whatever its structure.
@@ -47,6 +49,7 @@ class DesignSettings:
     pool: int | None = None
     generator: str = "mp-generator"
     models: tuple[str, ...] = ("mp-crystal",)
+    conditions: tuple[str, ...] = ()
     potential: str = "chgnet"
     known: str | None = None
     new_compositions: bool = False

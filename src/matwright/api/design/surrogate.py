@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
-from typing import Protocol, final
+from typing import TYPE_CHECKING, Protocol, final
 
 import numpy as np
 
+from matwright.api.conditions import conditions_of_models
 from matwright.api.design.judging import DOMAIN
 from matwright.api.design.records import Measurement
 from matwright.api.design.stability import shifted
+from matwright.api.models import not_predicted
 from matwright.data.hull import Hull
 from matwright.errors import CalculationError, InputError
+from matwright.materials.conditions import Conditions
 from matwright.materials.crystal import Crystal
 from matwright.materials.properties import KNOWN_PROPERTIES, PropertySpec
 from matwright.materials.target import Target
@@ -21,7 +24,10 @@ from matwright.models.interface import Prediction
 from matwright.physics import geometry
 from matwright.screening.hull_distance import FORMATION_ENERGY, HULL_DISTANCE
 
-__all__ = ["FORMATION_ENERGY", "HULL_DISTANCE", "MEASURED_EXACTLY", "Predictor", "Surrogates"]
+if TYPE_CHECKING:
+    from matwright.api.predict import Predictor as TrainedPredictor
+
+__all__ = ["FORMATION_ENERGY", "HULL_DISTANCE", "MEASURED_EXACTLY", "Predictor", "Surrogates", "load_surrogates"]
 
 MEASURED_EXACTLY: Mapping[str, Callable[[Crystal], float]] = {
     "density": geometry.density,
@@ -41,6 +47,45 @@ class Predictor(Protocol):
     def predict(self, crystals: Sequence[Crystal]) -> Mapping[str, Prediction]:
         """Each property for n crystals."""
         ...
+
+
+@final
+class UnderConditions:
+    """A trained model that predicts under the same conditions for every crystal."""
+
+    def __init__(self, predictor: TrainedPredictor, conditions: Conditions) -> None:
+        self._predictor, self._conditions = predictor, conditions
+
+    @property
+    def specs(self) -> Mapping[str, PropertySpec]:
+        """The properties it predicts, by name."""
+        return self._predictor.specs
+
+    def predict(self, crystals: Sequence[Crystal]) -> Mapping[str, Prediction]:
+        """Each property for n crystals."""
+        return self._predictor.predict(crystals, self._conditions)
+
+
+def load_surrogates(names: Sequence[str], conditions: Sequence[str], hull: Hull) -> Surrogates:
+    """The trained models of these names, each under those of the conditions that it knows.
+
+    Args:
+        names: shipped models or run folders, in order of preference.
+        conditions: "temperature=700 K" for each; what is not said is unknown.
+        hull: see `Surrogates`.
+
+    Raises:
+        InputError: a model is not there, none knows a condition, or a value cannot be read.
+    """
+    from matwright.api.predict import load_predictor  # heavy (torch): behind its door
+
+    loaded = {name: load_predictor(name) for name in names}
+    stated = conditions_of_models({name: one.schema for name, one in loaded.items()}, conditions)
+    found: dict[str, Predictor] = {}
+    for name, one in loaded.items():
+        under = stated[name]
+        found[name] = one if under is None else UnderConditions(one, under)
+    return Surrogates(found, hull)
 
 
 @final
@@ -64,17 +109,12 @@ class Surrogates:
         """Make sure that every target can be predicted.
 
         Raises:
-            InputError: one cannot; the message says what can, and the command that trains a model for it.
+            InputError: one cannot; the message says which shipped model can, else how one is trained.
         """
         for target in targets:
             if target.name in self.source or target.name in MEASURED_EXACTLY or target.name == HULL_DISTANCE:
                 continue
-            unit = KNOWN_PROPERTIES[target.name].unit
-            raise InputError(
-                f"no model here predicts {target.name} ({', '.join(self._predictors)} know {', '.join(self.source)}); "
-                f"train one with `matwright train TABLE.csv --structure cif --target {target.name}:{unit} "
-                "--out my-model` and give it with --model my-model --model mp-crystal"
-            )
+            raise InputError(not_predicted(target.name, {name: one.specs for name, one in self._predictors.items()}))
 
     def measure(self, crystals: Sequence[Crystal]) -> list[tuple[Measurement, ...] | CalculationError]:
         """For each crystal its predicted properties, energy above hull, exact properties and domain score.

@@ -47,10 +47,13 @@ def optimise(
     listener = progress or silent()
     trained, surrogate = _ingredients(settings)
     policy = Policy(trained, settings.constraints)
+    described = asdict(settings)
+    if not settings.conditions:  # then the run is the same as before there were any
+        del described["conditions"]
     if resume:
-        run = RunFolder.open_for_resume(out, kind="optimise", settings=asdict(settings), seed=settings.seed)
+        run = RunFolder.open_for_resume(out, kind="optimise", settings=described, seed=settings.seed)
     else:
-        run = RunFolder.create(out, kind="optimise", settings=asdict(settings), seed=settings.seed)
+        run = RunFolder.create(out, kind="optimise", settings=described, seed=settings.seed)
     with fast_mode():
         learner, reports = _started(settings, policy, surrogate, run)
         before = _assessed(settings, Policy(trained, settings.constraints), learner.scorer)
@@ -65,7 +68,9 @@ def _ingredients(settings: OptimiseSettings) -> tuple[TrainedGenerator, Surrogat
     generator = load_generator(settings.generator)
     if not isinstance(generator, LatentGenerator):
         raise InputError(f"{settings.generator!r} does not learn; choose mp-generator or the folder of a trained one")
-    return generator.trained, surrogate_of(settings.models, settings.targets, settings.reward.copies)
+    return generator.trained, surrogate_of(
+        settings.models, settings.targets, settings.reward.copies, settings.conditions
+    )
 
 
 def _started(

@@ -24,6 +24,7 @@ class OptimiseSettings:
         generator: name or folder of a learned generator.
         models: property models in order of preference; one must predict the formation energy. Near the targets every
             model that knows them is asked; one that says nothing of them is not.
+        conditions: "temperature=700 K" for each under which properties are wanted (see `DesignSettings`).
         learning: algorithm and its numbers.
         reward: weights of E28.
         assessed: fresh sequences drawn before and after to measure the hit rate.
@@ -38,6 +39,7 @@ class OptimiseSettings:
     steps: int = 40
     generator: str = "mp-generator"
     models: tuple[str, ...] = ("mp-crystal", "elastic")
+    conditions: tuple[str, ...] = ()
     learning: LearningConfig = field(default_factory=LearningConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     assessed: int = 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import final
@@ -9,6 +10,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from matwright.api.conditions import conditions_of_models
+from matwright.api.models import not_predicted
 from matwright.api.predict import Predictor, load_predictor
 from matwright.data.hull_batch import HullTable, shipped_hull_table
 from matwright.elements import ATOMIC_MASS
@@ -17,9 +20,12 @@ from matwright.generation.rl.second_look import SecondLook
 from matwright.generation.rl.surrogate import FORMATION_ENERGY, HULL_DISTANCE, Surrogate
 from matwright.generation.wyckoff.decode import CrystalArrays
 from matwright.graphs.arrays import CrystalGraphs
+from matwright.materials.composition import Composition
+from matwright.materials.conditions import Conditions
 from matwright.materials.properties import KNOWN_PROPERTIES, PropertySpec
 from matwright.materials.target import Target
 from matwright.models.interface import Prediction, bare_prediction
+from matwright.models.learned import Learned
 from matwright.physics.geometry import GRAM_PER_CM3
 
 MOST_ELEMENTS = 8
@@ -32,13 +38,19 @@ class ModelSurrogate:
     Args:
         predictors: by name; a property that several predict is their common vote, see `voted`.
         hull: turns a predicted formation energy into an energy above the hull.
+        conditions: of each model that is told any, by name; what is not said is unknown.
 
     Raises:
-        InputError: no model predicts the formation energy, which the stability term needs, or one needs conditions.
+        InputError: no model predicts the formation energy, which the stability term needs.
     """
 
-    def __init__(self, predictors: Mapping[str, Predictor], hull: HullTable) -> None:
-        self._predictors, self._hull = dict(predictors), hull
+    def __init__(
+        self,
+        predictors: Mapping[str, Predictor],
+        hull: HullTable,
+        conditions: Mapping[str, Conditions | None] | None = None,
+    ) -> None:
+        self._predictors, self._hull, self._conditions = dict(predictors), hull, dict(conditions or {})
         self._specs: dict[str, PropertySpec] = {}
         for predictor in self._predictors.values():
             self._specs = {**predictor.specs, **self._specs}
@@ -57,21 +69,19 @@ class ModelSurrogate:
         """Make sure that every target can be predicted.
 
         Raises:
-            InputError: one cannot; the message says what can.
+            InputError: one cannot; the message says which shipped model can, else how one is trained.
         """
         for target in targets:
             if target.name not in self.specs:
                 raise InputError(
-                    f"no model here predicts {target.name}; what is known: {', '.join(self.specs)}. "
-                    "Train one with `matwright train` and give it with --model"
+                    not_predicted(target.name, {name: one.specs for name, one in self._predictors.items()})
                 )
 
     def predict(self, crystals: CrystalArrays) -> Mapping[str, Prediction]:
         """Each property for n crystals (n ≥ 1)."""
         votes: dict[str, list[Prediction]] = {name: [] for name in self._specs}
-        for predictor in self._predictors.values():
-            found = predictor.predict_source(_graphs(crystals, predictor), len(crystals))
-            for name, prediction in found.items():
+        for model, predictor in self._predictors.items():
+            for name, prediction in _predicted(crystals, predictor, self._conditions.get(model)).items():
                 votes[name].append(prediction)
         predictions = {name: voted(some) for name, some in votes.items()}
         formation = predictions[FORMATION_ENERGY]
@@ -80,16 +90,19 @@ class ModelSurrogate:
         return predictions | _exact(crystals, formation.domain_score)
 
 
-def surrogate_of(models: Sequence[str], targets: Sequence[Target], copies: int) -> Surrogate:
+def surrogate_of(
+    models: Sequence[str], targets: Sequence[Target], copies: int, conditions: Sequence[str] = ()
+) -> Surrogate:
     """What judges crystals: the first model that knows a property, and near the targets all of them, twice.
 
     Args:
         models: names or folders, in order of preference; those that say nothing of the targets are not asked.
         targets: what is asked for.
         copies: see `SecondLook`; with 0 and one model there is no second look.
+        conditions: "temperature=700 K" for each, for the models that know it; what is not said is unknown.
 
     Raises:
-        InputError: no model predicts the formation energy, one needs conditions, or a target cannot be predicted.
+        InputError: no model predicts the formation energy or a target, or none knows a condition.
     """
     predictors = {name: load_predictor(name) for name in models}
     wanted = [FORMATION_ENERGY, *(target.name for target in targets)]
@@ -97,11 +110,12 @@ def surrogate_of(models: Sequence[str], targets: Sequence[Target], copies: int) 
     first = {name: predictors[name] for names in knowing for name in names[:1]}
     every = {name: predictors[name] for names in knowing for name in names}
     hull = shipped_hull_table()
-    plain = ModelSurrogate(first, hull)
+    stated = conditions_of_models({name: one.schema for name, one in predictors.items()}, conditions)
+    plain = ModelSurrogate(first, hull, stated)
     plain.check(targets)
     if copies == 0 and len(every) == len(first):
         return plain
-    return SecondLook(plain, ModelSurrogate(every, hull), targets, copies)
+    return SecondLook(plain, ModelSurrogate(every, hull, stated), targets, copies)
 
 
 def voted(predictions: Sequence[Prediction]) -> Prediction:
@@ -135,14 +149,22 @@ def compositions(crystals: CrystalArrays) -> tuple[NDArray[np.int64], NDArray[np
     return np.where(amounts > 0, numbers, 0), amounts.astype(np.float64)
 
 
-def _graphs(crystals: CrystalArrays, predictor: Predictor) -> CrystalGraphs:
-    return CrystalGraphs(
+def _predicted(
+    crystals: CrystalArrays, predictor: Predictor, conditions: Conditions | None
+) -> Mapping[str, Prediction]:
+    """What one model says of n crystals, or of their compositions where it learned from nothing else."""
+    if predictor.learned is Learned.COMPOSITIONS:
+        each = np.split(crystals.numbers, crystals.offsets[1:-1])
+        return predictor.predict([Composition.from_amounts(Counter(some.tolist())) for some in each], conditions)
+    source = CrystalGraphs(
         lattices=crystals.lattices,
         frac_coords=crystals.frac_coords,
         numbers=crystals.numbers,
         offsets=crystals.offsets,
         settings=predictor.graph_settings,
+        labels=predictor.labels(len(crystals), conditions),
     )
+    return predictor.predict_source(source, len(crystals))
 
 
 def _exact(crystals: CrystalArrays, domain: NDArray[np.float64]) -> dict[str, Prediction]:

@@ -16,22 +16,24 @@ PAGE_FILE = "readiness.html"
 KIND = "readiness"
 
 
-def known_near(path: Path, models: Sequence[str], targets: Sequence[Target]) -> tuple[int, int]:
+def known_near(
+    path: Path, models: Sequence[str], targets: Sequence[Target], conditions: Sequence[str] = ()
+) -> tuple[int, int]:
     """How many structures a folder or file holds, and how many of them are predicted to meet every demand.
 
-    Objectives accept everything; energies above the hull come from predicted formation energies.
+    Objectives accept everything; energies above the hull come from predicted formation energies. `conditions` are those
+    of `DesignSettings`.
 
     Raises:
-        InputError: nothing is there, or no model predicts a target.
+        InputError: nothing is there, or no model predicts a target or knows a condition.
     """
     # heavy (torch): behind their doors
     from matwright.api.design.novelty import read_known
-    from matwright.api.design.surrogate import Surrogates
-    from matwright.api.predict import load_predictor
+    from matwright.api.design.surrogate import load_surrogates
     from matwright.data.hull import Hull
     from matwright.errors import CalculationError
 
-    surrogates = Surrogates({name: load_predictor(name) for name in models}, Hull.load())
+    surrogates = load_surrogates(models, conditions, Hull.load())
     surrogates.check(targets)
     crystals = read_known(str(path))
     near = 0
@@ -44,7 +46,13 @@ def known_near(path: Path, models: Sequence[str], targets: Sequence[Target]) -> 
 
 
 def write_readiness(
-    ready: Readiness, out: Path, *, models: Sequence[str], constraints: Constraints, known: Path | None
+    ready: Readiness,
+    out: Path,
+    *,
+    models: Sequence[str],
+    conditions: Sequence[str] = (),
+    constraints: Constraints,
+    known: Path | None,
 ) -> None:
     """Write readiness.json, readiness.html and run.json into a new folder.
 
@@ -56,6 +64,7 @@ def write_readiness(
     settings = {
         "targets": [str(one.target) for one in ready.targets],
         "models": list(models),
+        "conditions": list(conditions),
         "constraints": asdict(constraints),
         "known": known,
     }

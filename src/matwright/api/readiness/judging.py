@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Sequence
 
 import numpy as np
 
-from matwright.api.knowledge import LEVELS, TargetKnowledge, read_knowledge
+from matwright.api.knowledge import LEVELS, TargetKnowledge
+from matwright.api.readiness.knowing import KnowingModel
+from matwright.api.readiness.remarks import remarks_on
 from matwright.api.readiness.result import KnownMaterials, Readiness, Standing, TargetReadiness
 from matwright.api.readiness.sentences import BEST, three_sentences
 from matwright.data.hull import Hull
@@ -25,54 +25,12 @@ ENOUGH = 50
 """Training materials in a target's range from which on the model knows it."""
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnowingModel:
-    """What the facts of one model say.
-
-    Attributes:
-        name: as it was asked for.
-        properties: that it predicts.
-        knowledge: by property; empty for a model that was made before models said what they know.
-        elements: atomic numbers seen in training, empty where unknown.
-    """
-
-    name: str
-    properties: frozenset[str]
-    knowledge: Mapping[str, TargetKnowledge]
-    elements: frozenset[int]
-
-
-def knowing_models(names: Sequence[str]) -> list[KnowingModel]:
-    """What the models of these names know: shipped ones, or run folders of `train`.
-
-    Raises:
-        InputError: one is not there or broken.
-    """
-    from matwright.api.models import find_model
-    from matwright.elements import atomic_number
-    from matwright.models.checkpoint import read_model_file  # heavy (torch): behind its door
-
-    found = []
-    for name in names:
-        described = read_model_file(find_model(name))
-        seen = described.facts.get("data", {}).get("elements", ())
-        found.append(
-            KnowingModel(
-                name=name,
-                properties=frozenset(spec.name for spec in described.specs),
-                knowledge=read_knowledge(described.facts),
-                elements=frozenset(atomic_number(word) for word in seen),
-            )
-        )
-    return found
-
-
 def assess_readiness(
     targets: Sequence[Target],
     models: Sequence[KnowingModel],
     *,
     constraints: Constraints = NO_CONSTRAINTS,
+    conditions: Sequence[str] = (),
     hull: Hull | None = None,
     given: tuple[int, int] | None = None,
 ) -> Readiness:
@@ -82,11 +40,12 @@ def assess_readiness(
         targets: demands and objectives, at least one.
         models: in order of preference; a property comes from the first that predicts it.
         constraints: what a candidate must satisfy.
+        conditions: those of `DesignSettings`.
         hull: of known stable compounds; None for the one that ships.
         given: materials that the user gave, and how many of them are predicted to meet every demand.
 
     Raises:
-        InputError: there is no target.
+        InputError: there is no target, or no model knows a condition.
     """
     if not targets:
         raise InputError("readiness is about targets; state at least one")
@@ -96,7 +55,9 @@ def assess_readiness(
     seen = frozenset().union(*(model.elements for model in models))
     missing = tuple(sorted(asked - seen)) if seen else ()
     sentences = three_sentences(judged, missing, known)
-    return Readiness(targets=judged, unknown_elements=missing, known=known, sentences=sentences)
+    asked_of = {model.name: [one.basis for one in judged if one.model == model.name] for model in models}
+    remarks = remarks_on(models, asked_of, conditions)
+    return Readiness(targets=judged, unknown_elements=missing, known=known, sentences=sentences, remarks=remarks)
 
 
 def _judge(target: Target, models: Sequence[KnowingModel]) -> TargetReadiness:

@@ -105,17 +105,20 @@ class Readiness:
         unknown_elements: atomic numbers that are asked for and that a model has not seen in training.
         known: what is known nearby.
         sentences: the three sentences: what the models know, how accurate they are there, what is known nearby.
+        remarks: a sentence for each model that predicts under conditions or from compositions alone.
     """
 
     targets: tuple[TargetReadiness, ...]
     unknown_elements: tuple[int, ...]
     known: KnownMaterials
     sentences: tuple[str, str, str]
+    remarks: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "sentences": list(self.sentences),
+            "remarks": list(self.remarks),
             "targets": [one.as_dict() for one in self.targets],
             "unknown_elements": [SYMBOLS[number] for number in self.unknown_elements],
             "known": asdict(self.known),

@@ -40,13 +40,13 @@ def _of_knowledge(judged: Sequence[TargetReadiness], missing: Sequence[int]) -> 
 
 def _knowledge_clause(one: TargetReadiness) -> str:
     if one.standing is Standing.EXACT:
-        return f"the {_words(one.target.name)} follows from the structure and needs no model"
+        return f"the {words(one.target.name)} follows from the structure and needs no model"
     if one.knowledge is None:
         who = f"{one.model} does not say what it knows of" if one.model else "no model here predicts"
         return f"{who} {one.target.name}"
     if one.basis != one.target.name:
         return (
-            f"the {_words(one.target.name)} follows from the {_words(one.basis)}, which {one.model} has learned from "
+            f"the {words(one.target.name)} follows from the {words(one.basis)}, which {one.model} has learned from "
             f"{one.knowledge.n:,} materials, and from the hull"
         )
     least, most = (f"{_number(value)} {_unit(one.unit)}".strip() for value in one.knowledge.values[[0, -1]])
@@ -74,7 +74,7 @@ def _accuracy_clause(one: TargetReadiness) -> str:
     if region is None or knowledge is None:
         return ""
     unit = _unit(one.unit)
-    name = _words(one.basis)
+    name = words(one.basis)
     overall = f"{_number(knowledge.mae)} {unit}".strip()
     if one.basis != one.target.name or knowledge.n_held_out == 0:
         return f"the {name} has a mean error of {overall} on {knowledge.n_held_out:,} held-out materials"
@@ -118,7 +118,7 @@ def _of_materials(judged: Sequence[TargetReadiness], known: KnownMaterials) -> s
 
 
 def _demand(one: TargetReadiness) -> str:
-    name, unit = _words(one.target.name), _unit(one.unit)
+    name, unit = words(one.target.name), _unit(one.unit)
     if one.target.is_objective:
         best = "lowest" if one.target.kind is TargetKind.MINIMISE else "highest"
         bound = one.upper if one.upper is not None else one.lower
@@ -142,7 +142,8 @@ def _between(region: RegionErrors, unit: str) -> str:
     return f"from {_number(low)} to {_number(high)} {unit}".strip()
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """The name of a property in running text."""
     plain = name.removesuffix("_per_atom")
     return _NAMES.get(plain) or plain.replace("_", " ")
 

@@ -87,8 +87,14 @@ def _header(outcome: DesignResult, title: str) -> str:
     counted = "".join(f"<div><dt>{name}</dt><dd>{value:,}</dd></div>".replace(",", "\u202f") for name, value in facts)
     return (
         f'<header><p class="kicker">Design report · {escape(title)}</p><h1>{_headline(outcome)}</h1>'
-        f'<p class="lead">{answer}</p><ul class="targets">{wanted}</ul><dl class="facts">{counted}</dl></header>'
+        f'<p class="lead">{answer}</p><ul class="targets">{wanted}</ul>{_conditions(outcome)}'
+        f'<dl class="facts">{counted}</dl></header>'
     )
+
+
+def _conditions(outcome: DesignResult) -> str:
+    said = outcome.provenance.get("settings", {}).get("conditions", ())
+    return f"<p>Under the conditions {escape(', '.join(said))}.</p>" if said else ""
 
 
 def _headline(outcome: DesignResult) -> str:

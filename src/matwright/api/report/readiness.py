@@ -43,8 +43,8 @@ def render_readiness(ready: Readiness, *, record: Mapping[str, object]) -> str:
 
 
 def readiness_section(ready: Readiness, *, heading: str = "Before the run: readiness") -> str:
-    """The three sentences and one picture a target as a section."""
-    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in ready.sentences)
+    """The three sentences, the remarks and one picture a target as a section."""
+    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in (*ready.sentences, *ready.remarks))
     pictures = "".join(_figure(one) for one in ready.targets if one.knowledge is not None)
     lead = (
         "Grey: the values that the model was trained on. Below: its mean error on held-out materials, by predicted "

@@ -82,6 +82,8 @@ def _claim(
 ) -> RunFolder:
     plain = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
     plain["targets"] = [str(target) for target in settings.targets]
+    if not settings.conditions:  # then the run is the same as before there were any
+        del plain["conditions"]
     data = hash_json([(name, crystal.content_hash()) for name, crystal in named])
     if resume:
         return RunFolder.open_for_resume(out, kind=KIND, settings=plain, seed=0, data_hash=data)

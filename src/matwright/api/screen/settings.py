@@ -31,6 +31,7 @@ class ScreenSettings:
         skip: rungs that are left out.
         targets: demands on predicted properties and on the energy above the hull; objectives never reject.
         models: property models of the surrogate rung; a property is predicted by the first that knows it.
+        conditions: "temperature=700 K" for each under which properties are wanted (see `DesignSettings`).
         elastic_model: model of the predicted elastic tensor.
         potential: name of the interatomic potential.
 
@@ -43,6 +44,7 @@ class ScreenSettings:
     skip: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
     models: tuple[str, ...] = ("mp-crystal",)
+    conditions: tuple[str, ...] = ()
     elastic_model: str = "elastic"
     potential: str = "chgnet"
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import final
 
 from matwright.api.design.judging import target_verdicts
-from matwright.api.design.surrogate import HULL_DISTANCE, Surrogates
+from matwright.api.design.surrogate import HULL_DISTANCE, load_surrogates
 from matwright.api.screen.settings import CHUNKS, ScreenSettings
 from matwright.data.hull import Hull
 from matwright.data.references import load_references
@@ -55,11 +55,10 @@ class StageLoader:
 
     def surrogate(self) -> Stage:
         """Properties with intervals."""
-        from matwright.api.predict import load_predictor  # heavy (torch): behind its door
-        from matwright.api.screen.predicted import SurrogateStage
+        from matwright.api.screen.predicted import SurrogateStage  # heavy (torch): behind its door
 
         settings = self._settings
-        surrogates = Surrogates({name: load_predictor(name) for name in settings.models}, Hull.load())
+        surrogates = load_surrogates(settings.models, settings.conditions, Hull.load())
         surrogates.check(settings.targets)
         return SurrogateStage(
             surrogates=surrogates,
