@@ -255,6 +255,7 @@ def test_a_run_under_conditions_predicts_records_and_shows_them(tmp_path: Path) 
     [
         (["--model", "mp-crystal"], "the shipped model `thermoelectric` does"),
         (["--model", "thermoelectric", "--condition", "pressure=1 GPa"], "no model here knows a condition 'pressure'"),
+        (["--model", "thermoelectric", "--steps", "age 900 K"], "no model here knows processing steps"),
         (["--model", "thermoelectric", "--condition", "temperature=1 GPa"], "cannot be given in 'K'"),
     ],
 )

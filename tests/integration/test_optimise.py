@@ -160,6 +160,7 @@ def test_models_under_conditions_judge_crystals_in_flat_arrays_as_one_by_one() -
         (["nobody", "--target", "bulk_modulus>=300 GPa"], "there is no generator"),
         (["mp-generator", "--target", "zt>=1"], "the shipped model `thermoelectric` does"),
         (["mp-generator", "--target", "band_gap>=1 eV", "--condition", "temperature=3 K"], "'temperature'"),
+        (["mp-generator", "--target", "band_gap>=1 eV", "--processing-steps", "age 900 K"], "knows processing steps"),
         (["mp-generator", "--target", "band_gap>=1 eV", "--maximise", "band_gap"], "asked for twice"),
         (["mp-generator", "--target", "band_gap>=1 eV", "--model", "superalloy"], "formation_energy_per_atom"),
         (["mp-generator", "--target", "band_gap>=1 eV", "--require", "O", "--exclude", "O"], "required and excluded"),

@@ -109,11 +109,7 @@ class RangeWatch:
             range_doubt(column.name, value, self._facts.get(column.name, {}))
             for column, value in zip(self._schema.columns, conditions, strict=True)
         ]
-        known = self._facts.get(STEPS, {})
-        for step in steps:
-            for name, value in zip(_FIELDS, step, strict=True):
-                if name in STEP_UNITS and not np.isnan(value):
-                    doubts.append(range_doubt(f"{name} of a processing step", value, known.get(name, {})))
+        doubts += step_doubts(steps, self._facts)
         for doubt in dict.fromkeys(doubt for doubt in doubts if doubt is not None):
             self._doubts[doubt] = self._doubts.get(doubt, 0) + 1
 
@@ -127,6 +123,18 @@ class RangeWatch:
             which = "the structure" if self._reduced == 1 else f"{self._reduced} structures"
             found.insert(0, f"the model learned from compositions alone: of {which} only the composition counts")
         return found
+
+
+def step_doubts(steps: Sequence[Sequence[float]], facts: Mapping[str, Any]) -> list[str]:
+    """Clauses on the numbers of encoded steps that lie outside of what `condition_facts` say."""
+    known = facts.get(STEPS, {})
+    doubts = [
+        range_doubt(f"{name} of a processing step", value, known.get(name, {}))
+        for step in steps
+        for name, value in zip(_FIELDS, step, strict=True)
+        if name in STEP_UNITS and not np.isnan(value)
+    ]
+    return [doubt for doubt in doubts if doubt is not None]
 
 
 def range_doubt(name: str, value: float, about: Mapping[str, Any]) -> str | None:

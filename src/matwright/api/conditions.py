@@ -19,6 +19,8 @@ from matwright.units import convert
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)")
 _FIELDS = tuple(field.name for field in fields(ProcessStep))
+_STEPS = "steps"
+"""The name that stands for the processing among conditions, where none is called so."""
 
 
 def trained_schema(schema: ConditionSchema, store: GraphStore, train: NDArray[np.int64]) -> ConditionSchema:
@@ -76,7 +78,8 @@ def conditions_of_words(
 ) -> Conditions | None:
     """The conditions of "temperature=850 degC" or "route=powder" for each of them, and of processing steps as text.
 
-    A number without a unit is in the unit of the condition. None where nothing is said.
+    A number without a unit is in the unit of the condition. "steps=age 850 degC 24 h", where no condition is called
+    so, says the same as `steps`. None where nothing is said.
 
     Raises:
         InputError: the model knows no such condition or word, or a value cannot be read.
@@ -89,6 +92,11 @@ def conditions_of_words(
     values: dict[str, float | str | None] = {}
     for text in said:
         name, value = _said(text)
+        if name == _STEPS and _STEPS in _names(schema) and _STEPS not in columns:
+            if steps is not None:
+                raise InputError("the processing steps are given twice")
+            steps = value
+            continue
         if name not in columns:
             known = ", ".join(columns) or "none but processing steps"
             raise InputError(f"there is no condition {name!r}{nearest_hint(name, columns)}; the model knows: {known}")
@@ -105,21 +113,30 @@ def conditions_of_models(
 
     Args:
         schemas: what each model knows, None for nothing.
-        said: "temperature=850 degC" for each condition; None comes back for a model that knows none of them.
+        said: "temperature=850 degC" for each condition, "steps=age 850 degC 24 h" for the processing; None comes back
+            for a model that knows none of them.
 
     Raises:
         InputError: no model knows a condition, or a value cannot be read.
     """
-    known = {name: () if schema is None else schema.names for name, schema in schemas.items()}
+    known = {name: _names(schema) for name, schema in schemas.items()}
     for name, _ in map(_said, said):
         if not any(name in names for names in known.values()):
             what = "; ".join(f"{model} knows {', '.join(names) or 'none'}" for model, names in known.items())
             hint = nearest_hint(name, [one for names in known.values() for one in names])
-            raise InputError(f"no model here knows a condition {name!r} ({what}){hint}")
+            sought = "processing steps" if name == _STEPS else f"a condition {name!r}"
+            raise InputError(f"no model here knows {sought} ({what}){hint}")
     return {
         model: conditions_of_words(schema, [text for text in said if _said(text)[0] in known[model]])
         for model, schema in schemas.items()
     }
+
+
+def _names(schema: ConditionSchema | None) -> tuple[str, ...]:
+    """What can be said to a model: its conditions, and its processing steps if it knows any."""
+    if schema is None:
+        return ()
+    return tuple(dict.fromkeys((*schema.names, *([] if schema.steps is None else [_STEPS]))))
 
 
 def _said(text: str) -> tuple[str, str]:

@@ -50,6 +50,10 @@ Condition = Annotated[
         help='A condition of the predicted properties, "temperature=700 K", for models that know it; may be repeated.'
     ),
 ]
+_PROCESSING = 'How the material is processed, "solution 1150 degC 4 h > age 850 degC 24 h", for models that know steps.'
+Steps = Annotated[str | None, typer.Option(help=_PROCESSING)]
+Processing = Annotated[str | None, typer.Option("--processing-steps", help=_PROCESSING)]
+"""`Steps` where --steps counts those of learning."""
 Thresholds = Annotated[Path | None, typer.Option(help="TOML file with the limits of each rung.")]
 
 
@@ -68,6 +72,11 @@ def wanted_targets(
     if not words:
         raise InputError("say what you want: at least one --target, --minimise or --maximise")
     return tuple(parse_target(text) for text in words)
+
+
+def stated_conditions(conditions: list[str] | None, steps: str | None) -> tuple[str, ...]:
+    """The conditions, and the processing as one more, "steps=age 850 degC 24 h"; no text is no steps."""
+    return (*(conditions or ()), *([f"steps={steps.strip()}"] if steps and steps.strip() else []))
 
 
 def tell_remarks(models: Sequence[str], targets: Sequence[Demand], conditions: Sequence[str]) -> None:

@@ -42,6 +42,7 @@ def design(
     ] = "mp-generator",
     model: options.Model = None,
     condition: options.Condition = None,
+    steps: options.Steps = None,
     potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
     known: Annotated[
         Path | None, typer.Option(help="Folder or file of further known structures; equal candidates are dropped.")
@@ -80,7 +81,7 @@ def design(
         pool=pool,
         generator=generator,
         models=tuple(model or ["mp-crystal"]),
-        conditions=tuple(condition or ()),
+        conditions=options.stated_conditions(condition, steps),
         potential=potential,
         known=None if known is None else str(known),
         new_compositions=new_compositions,

@@ -47,6 +47,7 @@ def optimise(
     max_elements: options.MaxElements = 6,
     model: options.LearningModel = None,
     condition: options.Condition = None,
+    processing: options.Processing = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -75,7 +76,7 @@ def optimise(
         steps=steps,
         generator=generator,
         models=tuple(model or ["mp-crystal", "elastic"]),
-        conditions=tuple(condition or ()),
+        conditions=options.stated_conditions(condition, processing),
         learning=LearningConfig(
             algorithm=_algorithm(algorithm),
             batch=batch,

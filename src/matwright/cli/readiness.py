@@ -16,6 +16,7 @@ def readiness(
     maximise: options.Maximise = None,
     model: options.Model = None,
     condition: options.Condition = None,
+    steps: options.Steps = None,
     elements: options.Elements = None,
     require: options.Require = None,
     exclude: options.Exclude = None,
@@ -33,7 +34,7 @@ def readiness(
     targets = options.wanted_targets(target, minimise, maximise)
     names = tuple(model or ["mp-crystal"])
     constraints = options.stated_constraints(elements=elements, require=require, exclude=exclude)
-    stated = tuple(condition or ())
+    stated = options.stated_conditions(condition, steps)
     given = None if known is None else known_near(known, names, targets, stated)
     ready = assess_readiness(targets, knowing_models(names), constraints=constraints, conditions=stated, given=given)
     for sentence in (*ready.sentences, *ready.remarks):

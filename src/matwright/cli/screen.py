@@ -25,6 +25,7 @@ def screen(
     target: options.Target = None,
     model: options.Model = None,
     condition: options.Condition = None,
+    steps: options.Steps = None,
     potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
     structure: Annotated[str | None, typer.Option(help="Column of a table that holds the structures.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Column of a table that names the materials.")] = None,
@@ -53,7 +54,7 @@ def screen(
         skip=tuple(skip or ()),
         targets=tuple(parse_target(text) for text in target or ()),
         models=tuple(model or ["mp-crystal"]),
-        conditions=tuple(condition or ()),
+        conditions=options.stated_conditions(condition, steps),
         potential=potential,
     )
     inputs = Inputs(paths=tuple(files), structure=structure, id_column=id_column, strict=strict)

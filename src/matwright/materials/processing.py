@@ -188,6 +188,18 @@ def _parse_step(text: str) -> ProcessStep:
     return ProcessStep(**values)
 
 
+def describe_steps(steps: Iterable[ProcessStep]) -> str:
+    """Text that `parse_steps` reads back: temperatures in K, times in h, pressures in MPa, to six digits."""
+    return " > ".join(map(_describe_step, steps))
+
+
+def _describe_step(step: ProcessStep) -> str:
+    numbers = [f"{value:g} {unit}" for name, unit in STEP_UNITS.items() if (value := getattr(step, name)) is not None]
+    atmosphere = None if step.atmosphere is None else f"in {step.atmosphere}"
+    words = " ".join([*([step.operation] if step.operation else []), *numbers])
+    return ", ".join([words, *(word for word in (atmosphere, step.cooling) if word is not None)])
+
+
 def step_of_mapping(values: Mapping[str, Any]) -> ProcessStep:
     """The step of JSON: {"operation": "age", "temperature": "850 degC", "time": 24}; bare numbers in K, h and MPa.
 

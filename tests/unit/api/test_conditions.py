@@ -113,6 +113,7 @@ def test_conditions_in_words() -> None:
     assert said.number("temperature", "degC") == pytest.approx(600.0)
     assert said.category("route") == "cast"
     assert said.steps == (ProcessStep(operation="age", temperature=1123.15, time=4.0),)
+    assert conditions_of_words(SCHEMA, ["temperature = 1112 degF", "route=cast", "steps=age 850 degC 4 h"]) == said
     bare = conditions_of_words(SCHEMA, ["temperature=-5.5"])
     assert bare is not None
     assert bare.number("temperature", "degC") == -5.5
@@ -135,6 +136,8 @@ def test_conditions_in_words() -> None:
         (["temperature=3", "temperature=4"], None, "twice"),
         (["route=forged"], None, "one of cast, milled, powder"),
         ([], "forge 800 K", "'forge' of a processing step is not known"),
+        (["steps=age 850 K"], "age 850 K", "steps are given twice"),
+        (["steps=age 850 K", "steps=age 900 K"], None, "steps are given twice"),
     ],
 )
 def test_conditions_that_make_no_sense_are_refused(said: list[str], steps: str | None, says: str) -> None:
@@ -158,13 +161,25 @@ def test_each_condition_goes_to_the_models_that_know_it() -> None:
     assert found["plain"] is None
     only_alloys = conditions_of_models(schemas, ["route=cast"])
     assert only_alloys["heat"] is only_alloys["plain"] is None
+    aged = conditions_of_models(schemas, ["temperature=300 K", "steps=age 850 degC 4 h > age 700 K"])
+    assert aged["alloys"] is not None
+    assert [step.temperature for step in aged["alloys"].steps] == [1123.15, 700.0]
+    assert aged["heat"] == KELVIN.conditions({"temperature": 300.0})
     assert conditions_of_models(schemas, []) == dict.fromkeys(schemas)
+
+
+def test_a_condition_of_the_name_steps_is_what_its_column_says() -> None:
+    counted = ConditionSchema(columns=(ConditionColumn(name="steps", unit="1"),), steps=SCHEMA.steps)
+    found = conditions_of_models({"counted": counted}, ["steps=3"])["counted"]
+    assert found is not None
+    assert (found.number("steps", "1"), found.steps) == (3.0, ())
 
 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
         (["pressure=3 MPa"], "no model here knows a condition 'pressure' (heat knows temperature; plain knows none)"),
+        (["steps=age 3 K"], "no model here knows processing steps (heat knows temperature; plain knows none)"),
         (["temprature=3 K"], "did you mean 'temperature'?"),
         (["temperature"], "is written name=value"),
         (["temperature=hot"], "a number in K"),

@@ -174,4 +174,12 @@ def test_steps_and_categories_stand_in_the_remark_and_models_of_other_targets_in
     report = assess_readiness([parse_target("yield_strength>=500 MPa")], models, conditions=["Powder processed=No"])
     (remark,) = report.remarks
     assert "at Powder processed = No; temperature and processing steps are not given" in remark
+    told = ["temperature=1000 K", "steps=treatment 1150 degC 4 h, air cooled > treatment 1400 degC 1 day"]
+    report = assess_readiness([parse_target("yield_strength>=500 MPa")], models, conditions=told)
+    (remark,) = report.remarks
+    assert remark.endswith(
+        "at temperature = 726.85 degC, after treatment 1423.15 K 4 h, air cooled > treatment 1673.15 K 24 h; "
+        "temperature of a processing step lies outside of the 277.15 to 1589.15 K of the training data; Powder processed is not given "
+        "and taken as unknown."
+    )
     assert ready("bulk_modulus>=200 GPa").remarks == ()

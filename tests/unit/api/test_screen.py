@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matwright.api.predict import load_predictor
 from matwright.api.screen import RUNGS, Inputs, ScreenSettings, screen
 from matwright.cli import main
 from matwright.errors import InputError
@@ -246,4 +247,30 @@ def test_a_screening_under_conditions(folder: Path, tmp_path: Path, capsys: pyte
     command = ["screen", str(folder / "salt.cif"), "--condition", "temperature=700 K", "--out", str(tmp_path / "none")]
     assert main(command) == 2
     assert "no model here knows a condition 'temperature' (mp-crystal knows none)" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_screening_after_processing(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def strength(out: str, *words: str) -> float:
+        models = ["--model", "superalloy", "--target", "yield_strength>=0 MPa", "--condition", "temperature=20 degC"]
+        command = ["screen", str(folder / "salt.cif"), *models, *words, "--until", "surrogate", "--quiet"]
+        assert main([*command, "--out", str(tmp_path / out)]) == 0
+        (row,) = rows_of(tmp_path / out, "candidates.csv")
+        return float(row["surrogate.yield_strength [MPa]"])
+
+    steps = "treatment 1150 degC 4 h, air cooled > treatment 850 degC 24 h"
+    aged = strength("aged", "--steps", steps)
+    assert "after treatment 1423.15 K 4 h, air cooled > treatment 1123.15 K 24 h;" in capsys.readouterr().out
+    asked = {"temperature": "20 degC", "steps": steps}
+    alone = load_predictor("superalloy").predict([CRYSTALS["salt"]], asked)["yield_strength"].mean[0]
+    assert aged == pytest.approx(float(alone), rel=1e-5)
+    recorded = json.loads((tmp_path / "aged" / "run.json").read_text())["settings"]["conditions"]
+    assert recorded == ["temperature=20 degC", f"steps={steps}"]
+    assert strength("unknown") != pytest.approx(aged, rel=1e-3)
+    before = (tmp_path / "aged" / "candidates.csv").read_bytes()
+    assert strength("aged", "--steps", steps, "--resume") == aged
+    assert (tmp_path / "aged" / "candidates.csv").read_bytes() == before
+    command = ["screen", str(folder / "salt.cif"), "--steps", steps, "--out", str(tmp_path / "none")]
+    assert main(command) == 2
+    assert capsys.readouterr().err.count("no model here knows processing steps (mp-crystal knows none)") == 1
     assert not (tmp_path / "none").exists()

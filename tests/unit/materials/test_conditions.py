@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from matwright.errors import InputError
 from matwright.materials.conditions import ConditionColumn, Conditions, ConditionSchema
-from matwright.materials.processing import ProcessStep, StepVocabulary, parse_steps, step_of_mapping
+from matwright.materials.processing import ProcessStep, StepVocabulary, describe_steps, parse_steps, step_of_mapping
 
 TEMPERATURE = ConditionColumn(name="temperature", unit="degC")
 ATMOSPHERE = ConditionColumn(name="atmosphere", categories=("air", "argon"))
@@ -159,3 +159,25 @@ def test_hard_to_believe_is_not_impossible() -> None:
 def test_a_step_comes_back_from_its_numbers(step: ProcessStep) -> None:
     assert WORDS.decode(WORDS.encode(step)) == step
     assert StepVocabulary.of([step]).decode(StepVocabulary.of([step]).encode(step)) == step
+
+
+_WORD = st.sampled_from(["age", "hot roll", "air cooled"])
+
+
+@given(
+    st.lists(
+        st.builds(
+            ProcessStep,
+            operation=st.none() | _WORD,
+            temperature=st.none() | st.integers(1, 2000).map(lambda kelvin: kelvin + 0.25),
+            time=st.none() | st.integers(0, 100).map(float),
+            atmosphere=st.none() | _WORD,
+            pressure=st.none() | st.just(0.1),
+            cooling=st.none() | _WORD,
+        ),
+        max_size=3,
+    )
+)
+def test_steps_that_are_described_are_read_back(steps: list[ProcessStep]) -> None:
+    known = tuple(step for step in steps if not step.is_empty)
+    assert parse_steps(describe_steps(known)) == known

@@ -31,8 +31,8 @@ class DesignSettings:
             2,000..20,000.
         generator: name of a shipped generator or a run folder.
         models: names of shipped property models or run folders; a property is predicted by the first one that knows it.
-        conditions: "temperature=700 K" for each under which properties are wanted; each holds for the models that know
-            it, and what is not said is unknown to them.
+        conditions: "temperature=700 K" for each under which properties are wanted, "steps=age 850 degC 24 h" for the
+            processing; each holds for the models that know it, and what is not said is unknown to them.
         potential: name of the interatomic potential.
         known: file or folder of further known structures, None for the shipped library alone.
         new_compositions: whether a candidate whose formula is known counts as known, whatever its structure.

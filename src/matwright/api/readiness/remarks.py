@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from matwright.api.condition_ranges import STEPS, range_doubt
+from matwright.api.condition_ranges import STEPS, range_doubt, step_doubts
 from matwright.api.conditions import conditions_of_models
 from matwright.api.readiness.knowing import KnowingModel
 from matwright.api.readiness.sentences import words
 from matwright.materials.conditions import Conditions
+from matwright.materials.processing import describe_steps
 from matwright.models.learned import Learned
 
 
@@ -20,7 +21,7 @@ def remarks_on(
     Args:
         models: that are used.
         asked_of: the properties that each is to predict, by its name.
-        conditions: "temperature=700 K" for each.
+        conditions: those of `DesignSettings`.
 
     Raises:
         InputError: no model knows a condition, or a value cannot be read.
@@ -39,7 +40,9 @@ def _remark(model: KnowingModel, properties: Mapping[str, None], conditions: Con
     said = f"{model.name} predicts the {' and '.join(map(words, properties))}"
     said += " from the composition alone, whatever the structure" if from_composition else ""
     given, unknown, doubts = _conditions(model, conditions)
-    clauses = [f"{said}, at {', '.join(given)}" if given else said, *doubts]
+    said += f", at {', '.join(given)}" if given else ""
+    steps = () if conditions is None else conditions.steps
+    clauses = [f"{said}, after {describe_steps(steps)}" if steps else said, *doubts]
     if unknown:
         are = "is" if len(unknown) == 1 and unknown[0] != STEPS else "are"
         clauses.append(f"{' and '.join(unknown)} {are} not given and taken as unknown")
@@ -53,7 +56,8 @@ def _conditions(model: KnowingModel, conditions: Conditions | None) -> tuple[lis
     doubts: list[str] = []
     if model.schema is None:
         return given, unknown, doubts
-    for column, value in zip(model.schema.columns, (conditions or model.schema.unknown).values, strict=True):
+    stated = conditions or model.schema.unknown
+    for column, value in zip(model.schema.columns, stated.values, strict=True):
         if value is None:
             unknown.append(column.name)
             continue
@@ -61,4 +65,7 @@ def _conditions(model: KnowingModel, conditions: Conditions | None) -> tuple[lis
         given.append(f"{column.name} = {shown}")
         doubt = range_doubt(column.name, column.encode(value), model.ranges.get(column.name, {}))
         doubts += [doubt] if doubt is not None else []
-    return given, unknown + ([STEPS] if model.schema.steps is not None else []), doubts
+    if model.schema.steps is not None and not stated.steps:
+        unknown.append(STEPS)
+    doubts += dict.fromkeys(step_doubts(model.schema.encode_steps(stated), model.ranges))
+    return given, unknown, doubts
