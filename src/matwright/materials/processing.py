@@ -189,12 +189,14 @@ def _parse_step(text: str) -> ProcessStep:
 
 
 def describe_steps(steps: Iterable[ProcessStep]) -> str:
-    """Text that `parse_steps` reads back: temperatures in K, times in h, pressures in MPa, to six digits."""
+    """Text that `parse_steps` reads back: temperatures in K, times in h, pressures in MPa, to ten digits."""
     return " > ".join(map(_describe_step, steps))
 
 
 def _describe_step(step: ProcessStep) -> str:
-    numbers = [f"{value:g} {unit}" for name, unit in STEP_UNITS.items() if (value := getattr(step, name)) is not None]
+    numbers = [
+        f"{value:.10g} {unit}" for name, unit in STEP_UNITS.items() if (value := getattr(step, name)) is not None
+    ]
     atmosphere = None if step.atmosphere is None else f"in {step.atmosphere}"
     words = " ".join([*([step.operation] if step.operation else []), *numbers])
     return ", ".join([words, *(word for word in (atmosphere, step.cooling) if word is not None)])

@@ -179,7 +179,7 @@ def test_steps_and_categories_stand_in_the_remark_and_models_of_other_targets_in
     (remark,) = report.remarks
     assert remark.endswith(
         "at temperature = 726.85 degC, after treatment 1423.15 K 4 h, air cooled > treatment 1673.15 K 24 h; "
-        "temperature of a processing step lies outside of the 277.15 to 1589.15 K of the training data; Powder processed is not given "
-        "and taken as unknown."
+        "temperature of a processing step lies outside of the 277.15 to 1589.15 K of the training data; "
+        "Powder processed is not given and taken as unknown."
     )
     assert ready("bulk_modulus>=200 GPa").remarks == ()
