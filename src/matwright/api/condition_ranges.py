@@ -10,11 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matwright.graphs.store import GraphStore
-from matwright.materials.conditions import ConditionColumn, ConditionSchema
+from matwright.materials.conditions import STEPS, ConditionColumn, ConditionSchema
 from matwright.materials.processing import STEP_UNITS, STEP_WORDS, ProcessStep
-
-STEPS = "processing steps"
-"""The name of the steps among the facts of the conditions."""
 
 FAR_FROM_DATA = 0.95
 """Domain score from which a material counts as unlike the training data."""

@@ -123,13 +123,26 @@ def conditions_of_models(
     for name, _ in map(_said, said):
         if not any(name in names for names in known.values()):
             what = "; ".join(f"{model} knows {', '.join(names) or 'none'}" for model, names in known.items())
+            what = what or "no model is asked"
             hint = nearest_hint(name, [one for names in known.values() for one in names])
             sought = "processing steps" if name == _STEPS else f"a condition {name!r}"
             raise InputError(f"no model here knows {sought} ({what}){hint}")
-    return {
-        model: conditions_of_words(schema, [text for text in said if _said(text)[0] in known[model]])
-        for model, schema in schemas.items()
-    }
+    return {model: conditions_of_words(schema, conditions_known([schema], said)) for model, schema in schemas.items()}
+
+
+def conditions_known(schemas: Sequence[ConditionSchema | None], said: Sequence[str]) -> tuple[str, ...]:
+    """Those of the conditions said ("temperature=850 degC") that one of the models knows.
+
+    Raises:
+        InputError: one is not written name=value.
+    """
+    known = {name for schema in schemas for name in _names(schema)}
+    return tuple(text for text in said if _said(text)[0] in known)
+
+
+def with_steps(conditions: Sequence[str], steps: str | None) -> tuple[str, ...]:
+    """The conditions said, and processing steps as one more: "steps=age 850 degC 24 h"; no text is no steps."""
+    return (*conditions, *([f"{_STEPS}={steps.strip()}"] if steps and steps.strip() else []))
 
 
 def _names(schema: ConditionSchema | None) -> tuple[str, ...]:

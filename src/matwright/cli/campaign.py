@@ -48,7 +48,13 @@ def _run(settings: CampaignSettings, _out: Path | None, _watch: bool, quiet: boo
     from matwright.cli.progress import progress
 
     try:
-        outcome = run_campaign(settings, resume=resume, progress=progress(quiet=quiet), on_reject=_tell_rejection)
+        outcome = run_campaign(
+            settings,
+            resume=resume,
+            progress=progress(quiet=quiet),
+            on_reject=_tell_rejection,
+            on_remark=typer.echo,
+        )
     except KeyboardInterrupt:
         print(f"matwright: everything recorded is in {settings.store}; the same command goes on", file=sys.stderr)
         raise

@@ -75,8 +75,10 @@ def wanted_targets(
 
 
 def stated_conditions(conditions: list[str] | None, steps: str | None) -> tuple[str, ...]:
-    """The conditions, and the processing as one more, "steps=age 850 degC 24 h"; no text is no steps."""
-    return (*(conditions or ()), *([f"steps={steps.strip()}"] if steps and steps.strip() else []))
+    """The conditions and steps that the options state, as the settings keep them."""
+    from matwright.api.conditions import with_steps
+
+    return with_steps(conditions or (), steps)
 
 
 def tell_remarks(models: Sequence[str], targets: Sequence[Demand], conditions: Sequence[str]) -> None:

@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self, final
 
 from matwright.errors import InputError
-from matwright.materials.processing import ProcessStep, StepVocabulary
+from matwright.materials.processing import ProcessStep, StepVocabulary, describe_steps
 from matwright.materials.properties import nearest_hint
 from matwright.serialization import hash_json
 from matwright.units import convert, parse_unit
 
-__all__ = ["ConditionColumn", "ConditionSchema", "Conditions", "ProcessStep", "StepVocabulary"]
+__all__ = ["STEPS", "ConditionColumn", "ConditionSchema", "Conditions", "ProcessStep", "StepVocabulary"]
+
+STEPS = "processing steps"
+"""The name of the steps where they stand beside conditions."""
 
 
 @final
@@ -129,6 +132,15 @@ class Conditions:
                 return column, value
         names = [column.name for column in self.columns]
         raise InputError(f"there is no condition {name!r}{nearest_hint(name, names)}; there are: {', '.join(names)}")
+
+    def in_words(self) -> dict[str, str]:
+        """Name → "700 K", a category, or the steps as `parse_steps` reads them; what is missing is left out."""
+        found = {
+            column.name: f"{value:.10g} {column.unit}".removesuffix(" 1") if isinstance(value, float) else value
+            for column, value in zip(self.columns, self.values, strict=True)
+            if value is not None
+        }
+        return found | ({STEPS: describe_steps(self.steps)} if self.steps else {})
 
     def content_hash(self) -> str:
         """A hex digest of columns, values and steps; the order of columns does not matter, that of steps does."""

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from campaign_parts import rock_salt
 
+from matwright.api.campaign.rungs import make_evaluator
 from matwright.api.models import find_model
 from matwright.api.predict import load_predictor
 from matwright.campaign.campaign import Campaign
@@ -83,6 +84,27 @@ def test_a_surrogate_of_compositions_sees_of_a_crystal_its_composition() -> None
     for found in (narrow, wide):
         assert not isinstance(found.answer, Failure)
         assert found.answer["yield_strength"].value == pytest.approx(float(expected.mean[0]), rel=1e-5)
+
+
+def test_a_surrogate_under_conditions_is_another_evaluator_and_says_what_predict_says(tmp_path: Path) -> None:
+    plain = SurrogateEvaluator.of(find_model("superalloy"))
+    table = {"kind": "surrogate", "model": "superalloy"}
+    steps = "steps=treatment 1150 degC 4 h, air cooled > treatment 850 degC 24 h"
+    hot = make_evaluator(table, tmp_path, ["temperature=1123.15 K", steps, "pressure=1 GPa"])  # of another model
+    assert hot.settings == {
+        "temperature": "850 degC",
+        "processing steps": "treatment 1423.15 K 4 h, air cooled > treatment 1123.15 K 24 h",
+    }
+    hashes = {evaluator_hash(one) for one in (plain, hot, make_evaluator(table, tmp_path, ["temperature=20 degC"]))}
+    assert len(hashes) == 3
+    assert evaluator_hash(make_evaluator(table, tmp_path, ["pressure=1 GPa"])) == evaluator_hash(plain)
+    assert evaluator_hash(make_evaluator(table, tmp_path, ["temperature=850", steps])) == evaluator_hash(hot)
+    crystals = [rock_salt(5.6, (28, 13)), rock_salt(5.6, (28, 24))]
+    alloys = [Composition.from_formula("NiAl"), Composition.from_formula("NiCr")]
+    asked = {"temperature": "850 degC", "steps": steps.removeprefix("steps=")}
+    expected = load_predictor("superalloy").predict(alloys, asked)["yield_strength"]
+    for place, found in enumerate(ForkingPickler.loads(ForkingPickler.dumps(hot)).evaluate(crystals)):
+        assert found.answer["yield_strength"].value == pytest.approx(float(expected.mean[place]), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", list(MAKERS))

@@ -62,9 +62,11 @@ def options(ledger: Ledger, proposals: Sequence[Proposal], settings: ChoiceSetti
 class Chooser:
     """Chooses batches; it keeps nothing but the features that it has computed."""
 
-    def __init__(self, choice: ChoiceSettings, surrogate: SurrogateSettings, seed: int) -> None:
+    def __init__(
+        self, choice: ChoiceSettings, surrogate: SurrogateSettings, seed: int, conditions: Sequence[str] = ()
+    ) -> None:
         self._choice, self._surrogate, self._seed = choice, surrogate, seed
-        self._features = Features(surrogate)
+        self._features = Features(surrogate, conditions)
 
     def batch(self, ledger: Ledger, choices: Sequence[Option], n: int) -> list[Option]:
         """At most n of the options, the most wanted first; the same ledger and options give the same.

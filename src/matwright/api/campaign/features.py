@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matwright.api.campaign.settings import SurrogateSettings
+from matwright.api.conditions import conditions_known, conditions_of_words
+from matwright.api.design.surrogate import Surrogates, UnderConditions
 from matwright.errors import MatwrightError
 from matwright.explain.descriptors import describe
 from matwright.materials.crystal import Crystal
@@ -22,13 +24,18 @@ _CHUNK = 256
 
 @final
 class Features:
-    """Rows of features by structure, computed once a process; NaN where a feature cannot be found."""
+    """Rows of features by structure, computed once a process; NaN where a feature cannot be found.
 
-    def __init__(self, settings: SurrogateSettings) -> None:
-        self._settings = settings
+    Args:
+        settings: what is seen.
+        conditions: of the campaign; the model is told those that it knows.
+    """
+
+    def __init__(self, settings: SurrogateSettings, conditions: Sequence[str] = ()) -> None:
+        self._settings, self._conditions = settings, conditions
         self._rows: dict[str, Array] = {}
         self._predicted: dict[str, dict[str, float]] = {}
-        self._predictor: Predictor | None = None
+        self._predictor: Predictor | UnderConditions | None = None
 
     def baseline(self, crystals: Mapping[str, Crystal], name: str) -> Array:
         """(n,) what the model predicts of a quantity, 0 where it cannot; the surrogate learns the rest."""
@@ -36,7 +43,6 @@ class Features:
             return np.zeros(len(crystals))
         fresh = {address: crystal for address, crystal in crystals.items() if address not in self._predicted}
         if fresh:
-            from matwright.api.design.surrogate import Surrogates
             from matwright.data.hull import Hull
 
             surrogates = Surrogates({self._settings.model: self.predictor}, Hull.load())
@@ -90,10 +96,12 @@ class Features:
         return int(self._by_model([salt]).shape[1])
 
     @property
-    def predictor(self) -> Predictor:
+    def predictor(self) -> Predictor | UnderConditions:
         """The model, loaded once."""
         if self._predictor is None:
             from matwright.api.predict import load_predictor  # heavy (torch): behind its door
 
-            self._predictor = load_predictor(self._settings.model)
+            loaded = load_predictor(self._settings.model)
+            stated = conditions_of_words(loaded.schema, conditions_known([loaded.schema], self._conditions))
+            self._predictor = loaded if stated is None else UnderConditions(loaded, stated)
         return self._predictor

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import final
 
+from matwright.api.campaign.asked_models import conditions_of_filter
 from matwright.api.campaign.proposers import Proposal
 from matwright.api.campaign.settings import FILTERS, FilterSettings
 from matwright.api.design.records import DesignRecord
@@ -22,10 +23,14 @@ from matwright.screening.stage import RulesStage, Stage
 class Filter:
     """Sends proposals up the cheap rungs; what a structure got is remembered as long as the process lives."""
 
-    def __init__(self, settings: FilterSettings, goal: Goal) -> None:
+    def __init__(self, settings: FilterSettings, goal: Goal, conditions: Sequence[str] = ()) -> None:
         targets = goal.targets if settings.until in ("surrogate", "predicted_elastic") else ()
         self._settings = ScreenSettings(
-            thresholds=settings.thresholds, until=settings.until, targets=targets, models=settings.models
+            thresholds=settings.thresholds,
+            until=settings.until,
+            targets=targets,
+            models=settings.models,
+            conditions=conditions_of_filter(settings.models, conditions) if targets else (),
         )
         loader = StageLoader(self._settings)
         self._stages: list[Stage] = [

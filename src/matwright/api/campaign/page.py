@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from math import floor, log10
 from pathlib import Path
+from typing import Any
 
 from matwright.api.campaign.candidate import moment
 from matwright.api.campaign.ledger import Ledger
@@ -71,12 +72,14 @@ def campaign_page(ledger: Ledger, stop: StopSettings, described: dict[str, objec
     lead = "The hits" if ledger.hits else "No candidate meets every target yet; the nearest"
     if len(best) > len(shown):
         lead += f", {len(shown)} of {len(best)}"
+    said: Any = described.get("conditions", ())
     known = len(ledger.leaders)
     listing = f"The best {_ROWS} of {known} candidates" if known > _ROWS else "Candidates"
     body = [
         f'<header><p class="kicker">Campaign · {escape(ledger.name)} · {escape(status.stage)}</p>',
         f"<h1>{_headline(status)}</h1>",
-        f'<ul class="targets">{wanted}</ul><dl class="facts">{listed}</dl></header><main>',
+        f'<ul class="targets">{wanted}</ul>{wording.conditions_html(said)}'
+        f'<dl class="facts">{listed}</dl></header><main>',
         section(
             "Candidates and their ladders",
             f"{lead}, best first: every rung that a candidate climbed, with its numbers, code, version and time.",

@@ -171,13 +171,13 @@ def _hash(described: Mapping[str, Any]) -> str:
 def _from_campaigns(store: Store, facts: EvaluatorFacts) -> list[Callable[[], Evaluator]]:
     """What makes the evaluators of the campaigns of the store, files seen from the store's folder."""
     folder = Path(store.where).parent if "://" not in store.where else Path()
-    tables = [
-        table
-        for name in store.campaign_names()
-        for table in (store.campaign_settings(name) or {}).get("evaluators", [])
+    kept = [store.campaign_settings(name) or {} for name in store.campaign_names()]
+    return [
+        partial(make_evaluator, table, folder, settings.get("conditions", ()))
+        for settings in kept
+        for table in settings.get("evaluators", [])
         if facts.fidelity is not Fidelity.POTENTIAL or table.get("kind") == "conduction"
     ]
-    return [partial(make_evaluator, table, folder) for table in tables]
 
 
 def _from_facts(facts: EvaluatorFacts) -> list[Callable[[], Evaluator]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from matwright.api.campaign.asked_models import campaign_remarks
 from matwright.api.campaign.choosing import Chooser, Option, options
 from matwright.api.campaign.filtering import Filter
 from matwright.api.campaign.identity import begin
@@ -55,6 +56,7 @@ def run_campaign(
     resume: bool = False,
     progress: Progress | None = None,
     on_reject: Callable[[Rejection], None] = lambda _: None,
+    on_remark: Callable[[str], None] = lambda _: None,
     retry: RetryPolicy | None = None,
 ) -> Outcome:
     """Run a campaign until a rule ends it, it is paused, or nothing is left but what somebody outside has to answer.
@@ -64,6 +66,7 @@ def run_campaign(
         resume: lift a pause, and go on after a rule that has been changed since.
         progress: listens.
         on_reject: told of each row of a pool that cannot be used.
+        on_remark: told under which conditions each model predicts, and what it is not told, before anything begins.
         retry: which failures are tried again.
 
     Raises:
@@ -71,7 +74,9 @@ def run_campaign(
         ResourceError: the store or the machine cannot go on; a new run goes on from there.
     """
     listener = progress if progress is not None else silent()
-    ladder = make_ladder(settings.evaluators, settings.goal, settings.folder)
+    ladder = make_ladder(settings.evaluators, settings.goal, settings.folder, settings.conditions)
+    for remark in campaign_remarks(settings):
+        on_remark(remark)
     with Store.open(settings.store) as store:
         campaign = begin(store, settings, ladder)
         paused = is_paused(store.events(campaign))
@@ -103,8 +108,8 @@ class _Director:
     ) -> None:
         self._settings, self._ladder, self._store, self._campaign = settings, ladder, store, campaign
         self._proposer, self._progress, self._retry = proposer, progress, retry
-        self._filter = Filter(settings.filter, settings.goal)
-        self._chooser = Chooser(settings.choice, settings.surrogate, settings.seed)
+        self._filter = Filter(settings.filter, settings.goal, settings.conditions)
+        self._chooser = Chooser(settings.choice, settings.surrogate, settings.seed, settings.conditions)
         self._looked, self._paused = 0.0, False
 
     def run(self, engine: Engine) -> Outcome:

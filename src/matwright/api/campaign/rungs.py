@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from matwright.api.campaign.asked_models import surrogate_model
 from matwright.api.campaign.known_values import lookup_table
+from matwright.api.conditions import conditions_known, conditions_of_words
+from matwright.api.models import find_model
 from matwright.campaign.evaluator import Evaluator, Fidelity
 from matwright.campaign.evaluators.experiment import ExperimentEvaluator
 from matwright.campaign.evaluators.lookup import LookupEvaluator
@@ -27,13 +31,14 @@ _COMMON = ("kind", "name", "gate", "cost")
 Table = Mapping[str, Any]
 
 
-def make_ladder(tables: Sequence[Table], goal: Goal, folder: Path) -> tuple[Rung, ...]:
+def make_ladder(tables: Sequence[Table], goal: Goal, folder: Path, conditions: Sequence[str] = ()) -> tuple[Rung, ...]:
     """The ladder of the tables [[evaluator]].
 
     Args:
         tables: from cheap to dear.
         goal: whose demands are the gates where a table states none.
         folder: that paths are relative to.
+        conditions: "temperature=700 K" for each; a trained model is told those that it knows.
 
     Raises:
         InputError: an unknown kind or name, an impossible value, a file that cannot be read, or a quantity of the goal
@@ -42,7 +47,7 @@ def make_ladder(tables: Sequence[Table], goal: Goal, folder: Path) -> tuple[Rung
     rungs, gates = [], {}
     for number, table in enumerate(tables, start=1):
         try:
-            evaluator = make_evaluator(table, folder)
+            evaluator = make_evaluator(table, folder, conditions)
             name = str(table.get("name", table["kind"]))
             if "gate" in table:
                 gates[name] = tuple(parse_target(text) for text in _texts(table, "gate"))
@@ -52,8 +57,8 @@ def make_ladder(tables: Sequence[Table], goal: Goal, folder: Path) -> tuple[Rung
     return with_gates(rungs, goal, gates)
 
 
-def make_evaluator(table: Table, folder: Path) -> Evaluator:
-    """The evaluator of one table.
+def make_evaluator(table: Table, folder: Path, conditions: Sequence[str] = ()) -> Evaluator:
+    """The evaluator of one table; arguments as `make_ladder`.
 
     Raises:
         InputError: as `make_ladder`.
@@ -68,7 +73,10 @@ def make_evaluator(table: Table, folder: Path) -> Evaluator:
             choices = [*_COMMON, *known]
             hint = nearest_hint(name, choices)
             raise InputError(f"{kind} has no {name!r}{hint}; known: {', '.join(choices)}")
-    return make(table, folder)
+    made = make(table, folder)
+    if conditions and isinstance(made, SurrogateEvaluator):
+        return replace(made, conditions=conditions_of_words(made.schema, conditions_known([made.schema], conditions)))
+    return made
 
 
 def _lookup(table: Table, folder: Path) -> Evaluator:
@@ -86,11 +94,8 @@ def _lookup(table: Table, folder: Path) -> Evaluator:
 
 
 def _surrogate(table: Table, folder: Path) -> Evaluator:
-    from matwright.api.models import find_model
-
     name = _text(table, "model", "mp-crystal")
-    place = folder / name
-    return SurrogateEvaluator.of(place if place.is_dir() else find_model(name), name=f"surrogate-{Path(name).name}")
+    return SurrogateEvaluator.of(find_model(surrogate_model(table, folder)), name=f"surrogate-{Path(name).name}")
 
 
 def _stability(table: Table, _folder: Path) -> Evaluator:

@@ -173,6 +173,7 @@ class CampaignSettings:
         evaluators: the tables [[evaluator]] as they stand, from cheap to dear (see `rungs`).
         proposer, filter, choice, surrogate, stop: the parts.
         constraints: elements, formula, space groups and sizes.
+        conditions: of the trained models' predictions, as in `DesignSettings`; each goes to the models that know it.
         engine: where workers come from; None: evaluated in this process.
         limits: of one evaluation, where there are workers.
         seed: of every random choice.
@@ -189,6 +190,7 @@ class CampaignSettings:
     surrogate: SurrogateSettings = field(default_factory=SurrogateSettings)
     stop: StopSettings = field(default_factory=StopSettings)
     constraints: Constraints = NO_CONSTRAINTS
+    conditions: tuple[str, ...] = ()
     engine: EngineSettings | None = None
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
@@ -202,7 +204,7 @@ class CampaignSettings:
 
     def described(self) -> dict[str, object]:
         """What determines the result, kept with the campaign: neither workers and limits nor when it ends."""
-        return {
+        described: dict[str, object] = {
             "targets": [str(target) for target in self.goal.targets],
             "evaluators": [dict(one) for one in self.evaluators],
             "proposer": self.proposer,
@@ -212,3 +214,4 @@ class CampaignSettings:
             "constraints": self.constraints,
             "seed": self.seed,
         }
+        return described | ({"conditions": self.conditions} if self.conditions else {})  # older campaigns have none

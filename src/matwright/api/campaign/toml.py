@@ -16,6 +16,7 @@ from matwright.api.campaign.settings import (
     StopSettings,
     SurrogateSettings,
 )
+from matwright.api.conditions import with_steps
 from matwright.campaign.acquisition import Acquisition, AcquisitionSettings
 from matwright.campaign.engine.interface import Limits
 from matwright.campaign.engine.settings import engine_settings
@@ -29,8 +30,8 @@ from matwright.materials.target import parse_target
 from matwright.screening.thresholds import load_thresholds, thresholds_from_mapping
 from matwright.serialization import read_toml
 
-_TOP = ("name", "store", "targets", "seed", "constraints", "proposer", "filter", "evaluator", "acquisition",
-        "surrogate", "engine", "limits", "stop")  # fmt: skip
+_TOP = ("name", "store", "targets", "seed", "conditions", "steps", "constraints", "proposer", "filter", "evaluator",
+        "acquisition", "surrogate", "engine", "limits", "stop")  # fmt: skip
 _REQUIRED = ("targets", "proposer", "evaluator")
 _CONSTRAINTS = ("elements", "require", "exclude", "formula", "space_groups", "min_atoms", "max_atoms", "max_elements")
 _FILTER = ("thresholds", "until", "models")
@@ -85,6 +86,9 @@ def campaign_settings(content: Mapping[str, Any], *, folder: Path, name: str = "
         surrogate=_surrogate(_table(content, "surrogate")),
         stop=_plain(StopSettings, _table(content, "stop"), "stop"),
         constraints=_constraints(_table(content, "constraints")),
+        conditions=with_steps(
+            _texts(content, "conditions") if "conditions" in content else (), _text(content, "steps", "")
+        ),
         engine=None if engine is None else engine_settings(_table(content, "engine")),
         limits=_plain(Limits, _table(content, "limits"), "limits"),
         seed=_number(content, "seed", 0),

@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Protocol, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matwright.api.conditions import conditions_of_models
 from matwright.api.design.judging import DOMAIN
@@ -64,6 +65,10 @@ class UnderConditions:
     def predict(self, crystals: Sequence[Crystal]) -> Mapping[str, Prediction]:
         """Each property for n crystals."""
         return self._predictor.predict(crystals, self._conditions)
+
+    def embed(self, crystals: Sequence[Crystal]) -> NDArray[np.float32]:
+        """(n, width) where n crystals lie in the model's embedding space."""
+        return self._predictor.embed(crystals, self._conditions)
 
 
 def load_surrogates(names: Sequence[str], conditions: Sequence[str], hull: Hull) -> Surrogates:

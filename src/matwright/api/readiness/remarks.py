@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from matwright.api.condition_ranges import STEPS, range_doubt, step_doubts
+from matwright.api.condition_ranges import range_doubt, step_doubts
 from matwright.api.conditions import conditions_of_models
 from matwright.api.readiness.knowing import KnowingModel
 from matwright.api.readiness.sentences import words
-from matwright.materials.conditions import Conditions
-from matwright.materials.processing import describe_steps
+from matwright.materials.conditions import STEPS, Conditions
 from matwright.models.learned import Learned
 
 
@@ -39,33 +38,28 @@ def _remark(model: KnowingModel, properties: Mapping[str, None], conditions: Con
         return ""
     said = f"{model.name} predicts the {' and '.join(map(words, properties))}"
     said += " from the composition alone, whatever the structure" if from_composition else ""
-    given, unknown, doubts = _conditions(model, conditions)
+    names, told, doubts = _conditions(model, conditions)
+    given = [f"{name} = {told[name]}" for name in names if name in told and name != STEPS]
     said += f", at {', '.join(given)}" if given else ""
-    steps = () if conditions is None else conditions.steps
-    clauses = [f"{said}, after {describe_steps(steps)}" if steps else said, *doubts]
+    clauses = [f"{said}, after {told[STEPS]}" if STEPS in told else said, *doubts]
+    unknown = [name for name in names if name not in told]
     if unknown:
         are = "is" if len(unknown) == 1 and unknown[0] != STEPS else "are"
         clauses.append(f"{' and '.join(unknown)} {are} not given and taken as unknown")
     return "; ".join(clauses) + "."
 
 
-def _conditions(model: KnowingModel, conditions: Conditions | None) -> tuple[list[str], list[str], list[str]]:
-    """Conditions with their values, names of those that are not given, and clauses on those beyond the training."""
-    given: list[str] = []
-    unknown: list[str] = []
-    doubts: list[str] = []
-    if model.schema is None:
-        return given, unknown, doubts
-    stated = conditions or model.schema.unknown
-    for column, value in zip(model.schema.columns, stated.values, strict=True):
-        if value is None:
-            unknown.append(column.name)
-            continue
-        shown = f"{value:g} {column.unit}" if isinstance(value, float) else value
-        given.append(f"{column.name} = {shown}")
-        doubt = range_doubt(column.name, column.encode(value), model.ranges.get(column.name, {}))
-        doubts += [doubt] if doubt is not None else []
-    if model.schema.steps is not None and not stated.steps:
-        unknown.append(STEPS)
-    doubts += dict.fromkeys(step_doubts(model.schema.encode_steps(stated), model.ranges))
-    return given, unknown, doubts
+def _conditions(model: KnowingModel, conditions: Conditions | None) -> tuple[list[str], dict[str, str], list[str]]:
+    """Names of the conditions that a model knows, what it is told of them, and clauses on what lies beyond training."""
+    schema = model.schema
+    if schema is None:
+        return [], {}, []
+    stated = conditions or schema.unknown
+    doubts = [
+        range_doubt(column.name, column.encode(value), model.ranges.get(column.name, {}))
+        for column, value in zip(schema.columns, stated.values, strict=True)
+        if value is not None
+    ]
+    doubts += dict.fromkeys(step_doubts(schema.encode_steps(stated), model.ranges))
+    names = [*schema.names, *([] if schema.steps is None else [STEPS])]
+    return names, stated.in_words(), [doubt for doubt in doubts if doubt is not None]

@@ -72,6 +72,7 @@ def render_report(outcome: DesignResult, *, title: str, cifs: Mapping[str, str])
 
 def _header(outcome: DesignResult, title: str) -> str:
     wanted = "".join(f"<li>{wording.target_html(target)}</li>" for target in outcome.targets)
+    said = outcome.provenance.get("settings", {}).get("conditions", ())
     best = outcome.survivors[:1]
     answer = (
         f"The best candidate is <strong>{wording.formula_html(formula_of(best[0].crystal))}</strong>."
@@ -87,14 +88,9 @@ def _header(outcome: DesignResult, title: str) -> str:
     counted = "".join(f"<div><dt>{name}</dt><dd>{value:,}</dd></div>".replace(",", "\u202f") for name, value in facts)
     return (
         f'<header><p class="kicker">Design report · {escape(title)}</p><h1>{_headline(outcome)}</h1>'
-        f'<p class="lead">{answer}</p><ul class="targets">{wanted}</ul>{_conditions(outcome)}'
+        f'<p class="lead">{answer}</p><ul class="targets">{wanted}</ul>{wording.conditions_html(said)}'
         f'<dl class="facts">{counted}</dl></header>'
     )
-
-
-def _conditions(outcome: DesignResult) -> str:
-    said = outcome.provenance.get("settings", {}).get("conditions", ())
-    return f"<p>Under the conditions {escape(', '.join(said))}.</p>" if said else ""
 
 
 def _headline(outcome: DesignResult) -> str:

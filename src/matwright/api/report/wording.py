@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 from matwright.api.design import result
@@ -134,6 +135,11 @@ def unit_html(unit: str) -> str:
 
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def conditions_html(said: Sequence[str]) -> str:
+    """A paragraph with the conditions that a run was told, nothing for none."""
+    return f"<p>Under the conditions {escape(', '.join(said))}.</p>" if said else ""
 
 
 def target_html(target: Target) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from matwright.campaign.evaluator import Evaluation, Fidelity, Quantity
 from matwright.errors import InputError
+from matwright.materials.conditions import Conditions, ConditionSchema
 from matwright.materials.crystal import Crystal
 from matwright.models.learned import Learned
 from matwright.screening.potential import Failure, FailureKind
@@ -20,6 +21,7 @@ from matwright.serialization import hash_file, hash_json
 
 if TYPE_CHECKING:
     from matwright.graphs.builder import Graph
+    from matwright.graphs.ragged import Labels
     from matwright.models.checkpoint import ModelFile
     from matwright.models.interface import Prediction, PropertyModel
 
@@ -27,13 +29,14 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurrogateEvaluator:
-    """Predicts with a model folder as `train` writes it; conditions, where the model knows any, are unknown to it.
+    """Predicts with a model folder as `train` writes it, under the same conditions for every crystal.
 
     Attributes:
         folder: of the model, which every worker must be able to read.
         name: of the evaluator.
-        version: hash of weights and settings.
+        version: hash of weights and settings of the model.
         units: of the properties that the model predicts.
+        conditions: under which it predicts, all of them in the model's schema; None: unknown.
         cost: CPU seconds of one prediction.
     """
 
@@ -41,6 +44,7 @@ class SurrogateEvaluator:
     name: str
     version: str
     units: Mapping[str, str]
+    conditions: Conditions | None = None
     cost: float = 0.005
 
     @classmethod
@@ -62,8 +66,13 @@ class SurrogateEvaluator:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Nothing: the version says it all."""
-        return {}
+        """The conditions in words; the version says the rest."""
+        return {} if self.conditions is None else self.conditions.in_words()
+
+    @property
+    def schema(self) -> ConditionSchema | None:
+        """The conditions that the model knows, None for none."""
+        return _load(self.folder)[1].config.conditions
 
     @property
     def batch_size(self) -> int:
@@ -90,7 +99,7 @@ class SurrogateEvaluator:
         start = time.perf_counter()
         graphs = [_graph(crystal, described) for crystal in crystals]
         good = [graph for graph in graphs if not isinstance(graph, Failure)]
-        predictions = _predict(model, described, good) if good else {}
+        predictions = _predict(model, self._labels(len(good)), good) if good else {}
         seconds = (time.perf_counter() - start) / max(1, len(crystals))
         answers: list[Evaluation] = []
         place = 0
@@ -102,6 +111,17 @@ class SurrogateEvaluator:
             answers.append(Evaluation(answer=values, seconds=seconds))
             place += 1
         return answers
+
+    def _labels(self, n: int) -> Labels:
+        """The conditions of n graphs."""
+        from matwright.graphs.ragged import Labels
+
+        schema = self.schema
+        if schema is None:
+            return Labels.of_conditions(np.zeros((n, 0)))
+        stated = self.conditions or schema.unknown
+        values = np.tile(schema.encode(stated), (n, 1))
+        return Labels.of_conditions(values, steps=[schema.encode_steps(stated)] * n)
 
 
 def _quantity(prediction: Prediction, place: int) -> Quantity:
@@ -115,18 +135,11 @@ def _graph(crystal: Crystal, described: ModelFile) -> Graph | Failure:
         return Failure(reason=str(problem), kind=FailureKind.REFUSED)
 
 
-def _predict(model: PropertyModel, described: ModelFile, graphs: Sequence[Graph]) -> Mapping[str, Prediction]:
+def _predict(model: PropertyModel, labels: Labels, graphs: Sequence[Graph]) -> Mapping[str, Prediction]:
     # heavy (torch): behind its door
     from matwright.graphs.batch import collate
-    from matwright.graphs.ragged import Labels
     from matwright.training.compute import fast_mode
 
-    schema = described.config.conditions
-    if schema is None:
-        labels = Labels.of_conditions(np.zeros((len(graphs), 0)))
-    else:
-        unknown = np.tile(schema.encode(schema.unknown), (len(graphs), 1))
-        labels = Labels.of_conditions(unknown, steps=[schema.encode_steps(schema.unknown)] * len(graphs))
     with fast_mode():
         return model.predict(collate(graphs, labels)).properties
 

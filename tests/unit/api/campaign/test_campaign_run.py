@@ -19,6 +19,7 @@ from matwright.api.campaign import load_campaign, run_campaign
 from matwright.api.campaign.ledger import ROUND, Ledger
 from matwright.api.campaign.run import pause_campaign
 from matwright.api.campaign.status import status_lines, status_of, summarise
+from matwright.api.predict import load_predictor
 from matwright.campaign.evaluators.table import ValueTable
 from matwright.campaign.store.schema import events
 from matwright.campaign.store.store import Store
@@ -323,3 +324,44 @@ def test_the_kinds_of_a_generator_and_a_model_work_together(tmp_path: Path) -> N
     assert len(ledger.standings) == 10
     assert all(82 not in one.member.crystal.numbers and len(one.member.crystal) <= 8 for one in ledger.standings)
     assert ledger.standings[-1].member.provenance["expected"]["bulk_modulus"]["mean"] > 0
+
+
+def test_conditions_reach_filter_evaluator_and_surrogate_and_are_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_campaign(
+        tmp_path,
+        rounds=2,
+        ladder='[[evaluator]]\nkind = "surrogate"\nmodel = "thermoelectric"\n',
+        targets='["zt>=0.3"]',
+        acquisition="start = 6",
+    )
+    text = path.read_text().replace(
+        'until = "geometry"', 'until = "surrogate"\nmodels = ["thermoelectric", "mp-crystal"]'
+    )
+    text = text.replace("trees = 10", 'trees = 10\nmodel = "thermoelectric"\nresidual = true')
+    stated = 'conditions = ["temperature=700 K"]\n'
+    path.write_text(stated + text)
+    assert main(["campaign", "run", str(path), "--quiet"]) == 0
+    assert "whatever the structure, at temperature = 700 K." in capsys.readouterr().out
+    ledger = run_campaign(load_campaign(path)).ledger
+    crystals = [one.member.crystal for one in ledger.standings]
+    assert len(crystals) == 10
+    hot = load_predictor("thermoelectric").predict(crystals, {"temperature": "700 K"})["zt"]
+    for place, one in enumerate(ledger.standings):
+        (record,) = one.records
+        assert record.values["zt"].value == pytest.approx(float(hot.mean[place]), rel=1e-5)
+        assert record.evaluator.settings == {"temperature": "700 K"}
+        assert hot.upper[place] >= 0.3  # the filter asks at the same temperature
+    expected = ledger.standings[-1].member.provenance["expected"]["zt"]
+    assert expected["mean"] == pytest.approx(float(hot.mean[-1]), rel=1e-4)  # nothing is left beyond the model
+    store = str(path.with_suffix(".db"))
+    assert main(["reproduce", ledger.standings[0].member.structure, "surrogate", "--store", store]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("equal")
+    assert main(["campaign", "report", str(path), "--quiet"]) == 0
+    page = path.with_suffix(".html").read_text(encoding="utf-8")
+    assert "Under the conditions temperature=700 K." in page
+    for other in ('conditions = ["temperature=300 K"]\n', ""):
+        path.write_text(other + text)
+        with pytest.raises(InputError, match=r"other settings \(conditions\)"):
+            run_campaign(load_campaign(path))
