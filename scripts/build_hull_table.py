@@ -21,12 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matwright.data.hull import MAX_ELEMENTS, Hull, load_table
+from matwright.data.hull_batch import HullTable
 from matwright.elements import atomic_number
 from matwright.materials.formula import parse_formula
 from matwright.physics.energy_scale import EnergyScale
 
 ON_HULL = 1e-6
 """eV/atom above the hull up to which a composition counts as stable."""
+_TOGETHER = 1000
+"""Compositions of one call, which holds their phases in memory."""
 
 
 def main() -> None:
@@ -58,7 +61,15 @@ def _read(source: Path) -> list[dict[str, str]]:
 def _on_hull(formulas: Sequence[dict[int, float]], energies: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which compositions no mixture of the others lies below."""
     hull = Hull.from_phases(zip(formulas, energies.tolist(), strict=True))
-    return hull.energies_above_hull(formulas, energies) <= ON_HULL
+    return _above(hull, formulas, energies) <= ON_HULL
+
+
+def _above(hull: Hull, formulas: Sequence[dict[int, float]], energies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) eV/atom above a hull; NaN where it lacks an element or there are more of them than a table can hold."""
+    asked = Hull.from_phases(zip(formulas, energies.tolist(), strict=True))
+    table = HullTable.of(hull)
+    parts = [slice(start, start + _TOGETHER) for start in range(0, len(formulas), _TOGETHER)]
+    return energies - np.concatenate([table.energies_at(asked.numbers[part], asked.amounts[part]) for part in parts])
 
 
 def _write(target: Path, phases: Sequence[tuple[dict[int, float], float]]) -> None:
@@ -84,7 +95,7 @@ def _check(path: Path, hulls: Mapping[str, Hull]) -> None:
         holds = np.array([atomic_number(symbol) in formula for formula in formulas])
         groups[f"with {symbol}, source mp20"] = holds & (sources == "mp20")
     for when, hull in hulls.items():
-        off = hull.energies_above_hull(formulas, energies) - stated
+        off = _above(hull, formulas, energies) - stated
         for name, chosen in groups.items():
             part = off[chosen & np.isfinite(off)]
             sizes = np.abs(part)
