@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from matwright.campaign.evaluator import Evaluation, Fidelity, Quantity
 from matwright.campaign.evaluators.potential import loaded_potential
@@ -31,6 +31,8 @@ class ConductionEvaluator:
     weights: str = "0.3.0"
     conduction: ConductionSettings = field(default_factory=ConductionSettings)
     cost: float = 1500.0
+    fidelity: ClassVar[Fidelity] = Fidelity.POTENTIAL
+    batch_size: ClassVar[int] = 1  # the temperatures of a crystal fill a batch
 
     @property
     def name(self) -> str:
@@ -41,11 +43,6 @@ class ConductionEvaluator:
     def version(self) -> str:
         """Of what is recorded, with that of the weights: the first one, of the weights alone, gave mS/cm."""
         return f"2 ({self.potential} {self.weights})"
-
-    @property
-    def fidelity(self) -> Fidelity:
-        """A potential."""
-        return Fidelity.POTENTIAL
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -64,11 +61,6 @@ class ConductionEvaluator:
             **{f"collective_diffusion_{one}": "cm^2/s" for one in kelvin},
             **{f"diffusion_resolved_{one}": "1" for one in kelvin},
         }
-
-    @property
-    def batch_size(self) -> int:
-        """One: the temperatures of a crystal fill a batch."""
-        return 1
 
     def prepare(self) -> None:
         """Load the weights.

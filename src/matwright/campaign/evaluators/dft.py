@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class DftEvaluator:
     programs: Programs = field(default_factory=Programs)
     relaxation: RelaxationSettings | None = None
     cost: float = 600.0
+    fidelity: ClassVar[Fidelity] = Fidelity.DFT
+    batch_size: ClassVar[int] = 1  # every crystal has a process of its own
 
     @classmethod
     def of(
@@ -62,11 +64,6 @@ class DftEvaluator:
         return f"{self.dft.name}-{'relaxation' if self.relaxation else 'point'}"
 
     @property
-    def fidelity(self) -> Fidelity:
-        """Density functional theory."""
-        return Fidelity.DFT
-
-    @property
     def settings(self) -> Mapping[str, Any]:
         """Everything in the settings file but the time that a calculation may take, and when a relaxation ends."""
         plain = {key: value for key, value in self.dft.plain().items() if key != "wall_minutes"}
@@ -83,11 +80,6 @@ class DftEvaluator:
             "smax": "GPa",
             "pressure": "GPa",
         }
-
-    @property
-    def batch_size(self) -> int:
-        """One: every crystal has a process of its own."""
-        return 1
 
     def prepare(self) -> None:
         """Find the program.

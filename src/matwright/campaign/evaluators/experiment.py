@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from matwright.campaign.evaluator import Evaluation, Fidelity, Pending, Quantity
 from matwright.campaign.evaluators.table import STRUCTURE, ValueTable
@@ -36,16 +36,8 @@ class ExperimentEvaluator:
     version: str = "1"
     settings: Mapping[str, Any] = field(default_factory=dict)
     cost: float = 0.0
-
-    @property
-    def fidelity(self) -> Fidelity:
-        """A measurement."""
-        return Fidelity.EXPERIMENT
-
-    @property
-    def batch_size(self) -> int:
-        """Many at once: the table is read and written once."""
-        return 256
+    fidelity: ClassVar[Fidelity] = Fidelity.EXPERIMENT
+    batch_size: ClassVar[int] = 256  # the table is read and written once
 
     def prepare(self) -> None:
         """Nothing: the table is read anew at each question."""

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 from matwright.campaign.evaluator import Evaluation, Fidelity
 from matwright.campaign.evaluators.table import ValueTable
@@ -37,6 +37,7 @@ class LookupEvaluator:
     fidelity: Fidelity
     units: Mapping[str, str]
     cost: float = 0.0
+    batch_size: ClassVar[int] = 1  # looking up is cheap, and a structure that fails costs no other
 
     @classmethod
     def of(cls, path: Path, *, name: str = "lookup", fidelity: Fidelity = Fidelity.DFT, cost: float = 0.0) -> Self:
@@ -52,11 +53,6 @@ class LookupEvaluator:
     def settings(self) -> Mapping[str, Any]:
         """Nothing: the version says it all."""
         return {}
-
-    @property
-    def batch_size(self) -> int:
-        """One: looking up is cheap, and a structure that fails costs no other."""
-        return 1
 
     def prepare(self) -> None:
         """Read the table."""

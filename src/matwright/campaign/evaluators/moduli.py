@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from matwright.campaign.evaluator import Evaluation, Fidelity, Quantity
 from matwright.campaign.evaluators.potential import loaded_potential
@@ -50,16 +50,13 @@ class ModuliEvaluator:
     span: float = 0.06
     strain: float = 0.01
     cost: float = 2.0
+    fidelity: ClassVar[Fidelity] = Fidelity.POTENTIAL
+    batch_size: ClassVar[int] = 4  # crystals whose deformed cells share the model calls
 
     @property
     def name(self) -> str:
         """The potential and the route."""
         return f"{self.potential}-{self.route.value}"
-
-    @property
-    def fidelity(self) -> Fidelity:
-        """A potential."""
-        return Fidelity.POTENTIAL
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -70,11 +67,6 @@ class ModuliEvaluator:
     def units(self) -> Mapping[str, str]:
         """Moduli, and what the fit leaves over."""
         return _UNITS[self.route]
-
-    @property
-    def batch_size(self) -> int:
-        """Crystals whose deformed cells share the model calls."""
-        return 4
 
     def prepare(self) -> None:
         """Load the weights.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from matwright.campaign.evaluator import Evaluation, Fidelity, Quantity
 from matwright.errors import InputError
@@ -30,16 +30,12 @@ class PotentialEvaluator:
     version: str = "0.3.0"
     relaxation: RelaxationSettings = field(default_factory=RelaxationSettings)
     cost: float = 10.0
+    fidelity: ClassVar[Fidelity] = Fidelity.POTENTIAL
 
     @property
     def name(self) -> str:
         """The potential and what is done with it."""
         return f"{self.potential}-relaxation"
-
-    @property
-    def fidelity(self) -> Fidelity:
-        """A potential."""
-        return Fidelity.POTENTIAL
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class SurrogateEvaluator:
     units: Mapping[str, str]
     conditions: Conditions | None = None
     cost: float = 0.005
+    fidelity: ClassVar[Fidelity] = Fidelity.SURROGATE
+    batch_size: ClassVar[int] = 64  # crystals of one model call
 
     @classmethod
     def of(cls, folder: Path, *, name: str | None = None) -> Self:
@@ -60,11 +62,6 @@ class SurrogateEvaluator:
         return cls(folder=folder, name=name or f"surrogate-{folder.name}", version=version, units=units)
 
     @property
-    def fidelity(self) -> Fidelity:
-        """A surrogate."""
-        return Fidelity.SURROGATE
-
-    @property
     def settings(self) -> Mapping[str, Any]:
         """The conditions in words; the version says the rest."""
         return {} if self.conditions is None else self.conditions.in_words()
@@ -73,11 +70,6 @@ class SurrogateEvaluator:
     def schema(self) -> ConditionSchema | None:
         """The conditions that the model knows, None for none."""
         return _load(self.folder)[1].config.conditions
-
-    @property
-    def batch_size(self) -> int:
-        """Crystals of one model call."""
-        return 64
 
     def prepare(self) -> None:
         """Load the weights.
