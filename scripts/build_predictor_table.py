@@ -1,12 +1,15 @@
 """Join the tables that the shipped predictor `mp-crystal` learns from into one, with one split by formula.
 
-    python scripts/build_predictor_table.py predictor.csv.gz
+    python scripts/build_predictor_table.py predictor.csv.gz off_hull.csv.gz
 
 Reads `mp_crystals.csv.gz` (Materials Project: formation energy, band gap; its split is kept), `aflow_crystals.csv.gz`
-and `elastic_tensors.csv.gz` (AFLOW AEL and de Jong 2015: bulk and shear modulus) from the folder MATWRIGHT_DATA
-(default ../shared/data). A crystal from AFLOW or de Jong goes to the part that its formula has in `mp_crystals`, and
-where it is not there to a part decided by a hash of its formula; so no formula lies in two parts. Moduli that are not
-positive or above 1,000 GPa are left out as missing, and their number is printed.
+and `elastic_tensors.csv.gz` (AFLOW AEL and de Jong 2015: bulk and shear modulus) and `dielectric.csv.gz` (Petousis
+2017: band gap of insulators) from the folder MATWRIGHT_DATA (default ../shared/data), and the crystals from far above
+the hull that `build_off_hull_table.py` relaxed. A crystal goes to the part that its formula has in `mp_crystals`, and
+where it is not there to a part decided by a hash of its formula; so no formula lies in two parts. Formation energies
+of `mp_crystals` whose source is "flla" are on the Materials Project's scale of before 2021 and are brought to MP2020.
+Moduli that are not positive or above 1,000 GPa are left out as missing, and crystals of `dielectric.csv.gz` that
+`mp_crystals` has with a gap; both are counted.
 
 Then, the shipped model is
 
@@ -21,7 +24,10 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+
+from matwright.physics.energy_scale import EnergyScale
 
 DATA = Path(os.environ.get("MATWRIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 TARGETS = ["formation_energy_per_atom", "band_gap", "bulk_modulus", "shear_modulus"]
@@ -30,12 +36,11 @@ MAX_MODULUS = 1000.0  # GPa, above diamond's shear and twice its bulk modulus
 
 def main() -> None:
     """Write the joined table to the path given."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: build_predictor_table.py OUT.csv.gz")
-    known = pd.read_csv(DATA / "mp_crystals.csv.gz")
-    known["key"] = [formula_key(text) for text in known.cif]
+    if len(sys.argv) != 3:
+        sys.exit("usage: build_predictor_table.py OUT.csv.gz OFF_HULL.csv.gz")
+    known = _materials_project()
     parts = dict(zip(known.key, known.split, strict=True))
-    frames = [known.rename(columns={"material_id": "id"}), _aflow(), _de_jong()]
+    frames = [known, _aflow(), _de_jong(), _dielectric(known), _off_hull(Path(sys.argv[2]))]
     table = pd.concat(frames, ignore_index=True)
     table["split"] = [parts.get(key) or part_of(key) for key in table.key]
     print(table.groupby(["source", "split"])[TARGETS].count())
@@ -56,6 +61,16 @@ def part_of(key: str) -> str:
     return {8: "val", 9: "test"}.get(draw, "train")
 
 
+def _materials_project() -> pd.DataFrame:
+    table = pd.read_csv(DATA / "mp_crystals.csv.gz").rename(columns={"material_id": "id"})
+    table["key"] = [formula_key(text) for text in table.cif]
+    scale, legacy = EnergyScale(), table.source == "flla"
+    shifts = np.array([scale.legacy_to_mp2020(formula) for formula in table.formula[legacy]])
+    table.loc[legacy, "formation_energy_per_atom"] += shifts
+    print(f"flla: {len(shifts)} formation energies moved to MP2020, by {np.abs(shifts).mean():.3f} eV/atom on average")
+    return table
+
+
 def _aflow() -> pd.DataFrame:
     table = pd.read_csv(DATA / "aflow_crystals.csv.gz")
     table["id"] = [f"aflow-{index}" for index in table.index]
@@ -70,6 +85,26 @@ def _de_jong() -> pd.DataFrame:
     table["id"] = [f"dejong-{name}" for name in table.material_id]
     table["cif"] = [Poscar.from_str(text).structure.to(fmt="cif") for text in table.poscar]
     return _moduli(table, "dejong2015")
+
+
+def _dielectric(known: pd.DataFrame) -> pd.DataFrame:
+    from pymatgen.io.vasp import Poscar
+
+    table = pd.read_csv(DATA / "dielectric.csv.gz", skiprows=1)
+    there = table.material_id.isin(set(known.id[known.band_gap.notna()]))
+    print(f"dielectric: {int(there.sum())} crystals left out, which mp_crystals has with a gap")
+    table = table[~there].reset_index(drop=True)
+    table["id"] = [f"petousis-{name}" for name in table.material_id]
+    table["cif"] = [Poscar.from_str(text).structure.to(fmt="cif") for text in table.poscar]
+    table["key"], table["source"] = [formula_key(text) for text in table.cif], "petousis2017"
+    return table
+
+
+def _off_hull(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path)
+    table["key"] = [formula_key(text) for text in table.cif]
+    table["id"], table["source"] = "chgnet-" + table.id, "chgnet"
+    return table
 
 
 def _moduli(table: pd.DataFrame, source: str) -> pd.DataFrame:
