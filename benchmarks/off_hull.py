@@ -5,8 +5,9 @@
 The first table is that of `scripts/build_predictor_table.py`, the second that of `scripts/build_off_hull_table.py`.
 Judged are the rows of the test part: Materials Project beside crystals relaxed with CHGNet, these by the generator
 they came from. "Called stable": predicted within 0.1 eV/atom of the hull, of those that CHGNet (MP2020 corrections)
-places more than 0.2 above it; "missed": predicted further than 0.1, of those within 0.05. CHGNet is the truth here, it
-errs by some 0.03 eV/atom itself.
+places more than 0.2 above it; "missed": predicted further than 0.1, of those within 0.05. "AUC": how well
+the predicted distance tells those beyond 0.1 from the others. CHGNet is the truth here, it errs by some 0.03 eV/atom
+itself. "Spearman" is that of errors and predicted standard deviations.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 
 from matwright.api.predict import load_predictor
 from matwright.data.hull import Hull
-from matwright.evaluation.metrics import area_under_roc
+from matwright.evaluation.metrics import area_under_roc, rank_correlation
 from matwright.materials.interop import amounts, from_cif
 from matwright.materials.silence import quiet_warnings
 from matwright.runs import provenance
@@ -50,8 +51,8 @@ def main() -> None:
     groups = dict(iter(table.groupby("origin")))
     groups["Materials Project"] = groups["Materials Project"].sample(frac=1, random_state=0)[: options.rows]
     print(f"commit {provenance()['commit']}; test parts; eV/atom")
-    print("| model | origin | n | MAE, formation energy | coverage of 90 % | AUC | called stable | missed |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| model | origin | n | MAE, formation energy | coverage of 90 % | Spearman | AUC | called stable | missed |")
+    print("|---|---|---|---|---|---|---|---|---|")
     with fast_mode(), quiet_warnings():
         for model in options.model or ["mp-crystal"]:
             for name, some in groups.items():
@@ -64,7 +65,7 @@ def _row(model: str, origin: str, rows: pd.DataFrame) -> str:
     truth = rows.formation_energy_per_atom.to_numpy()
     inside = (found.lower <= truth) & (truth <= found.upper)
     cells = [Path(model).name, origin, str(len(rows)), f"{np.abs(found.mean - truth).mean():.3f}"]
-    cells.append(f"{100 * inside.mean():.0f} %")
+    cells += [f"{100 * inside.mean():.0f} %", f"{rank_correlation(np.abs(found.mean - truth), found.std):.2f}"]
     above = rows.above.to_numpy()
     if np.isnan(above).all():
         return f"| {' | '.join([*cells, '', '', ''])} |"

@@ -65,7 +65,7 @@ TARGETS: dict[str, tuple[tuple[str, ...], Constraints]] = {
         Constraints(forbidden=FLUORINE_AND_OXYGEN, n_elements=(1, 3)),
     ),
 }
-BUDGETS = {"bulk_modulus": 4500, "band_gap": 8000, "formation_energy": 3500}
+BUDGETS = {"bulk_modulus": 8000, "band_gap": 8000, "formation_energy": 3500}
 """Crystals that each way may score."""
 SCALE_DRAWS = 512
 SCORED = 0.9
