@@ -90,7 +90,7 @@ class Ledger:
 
     @property
     def chosen_rounds(self) -> list[Event]:
-        """The events of the rounds, one each: two processes at the same time may have chosen the same one."""
+        """The events of the rounds, one each; older stores may hold the choices of two processes for the same one."""
         found: dict[int, Event] = {}
         for event in self.events:
             if event.kind == ROUND:

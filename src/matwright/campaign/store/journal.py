@@ -11,7 +11,7 @@ from typing import Any, final
 from sqlalchemy import Connection, insert, select
 
 from matwright.campaign.store.address import structure_from_text
-from matwright.campaign.store.schema import candidates, events, structures
+from matwright.campaign.store.schema import campaigns, candidates, events, structures
 from matwright.campaign.store.writing import plain_json
 from matwright.materials.crystal import Crystal
 
@@ -48,6 +48,13 @@ def add_event(connection: Connection, campaign: int, kind: str, data: Mapping[st
     """Note an event."""
     row = {"campaign_id": campaign, "kind": kind, "data": plain_json(data), "created": time.time()}
     connection.execute(insert(events), row)
+
+
+def is_begun(connection: Connection, campaign: int, kind: str, round_number: int) -> bool:
+    """Whether the journal holds an event of this kind whose data name that round; other writers who ask wait."""
+    connection.execute(select(campaigns.c.id).where(campaigns.c.id == campaign).with_for_update())
+    noted = [event for event in read_events(connection, campaign) if event.kind == kind]
+    return any(event.data.get("round") == round_number for event in noted)
 
 
 def read_events(connection: Connection, campaign: int) -> list[Event]:

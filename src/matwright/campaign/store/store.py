@@ -16,7 +16,7 @@ from matwright.campaign.evaluator import Evaluator
 from matwright.campaign.store.address import structure_from_text, structure_hash
 from matwright.campaign.store.blobs import BlobFolder
 from matwright.campaign.store.database import Database
-from matwright.campaign.store.journal import Event, Member, add_event, read_events, read_members
+from matwright.campaign.store.journal import Event, Member, add_event, is_begun, read_events, read_members
 from matwright.campaign.store.migrate import bring_up_to_date
 from matwright.campaign.store.owner import Owner
 from matwright.campaign.store.records import Records
@@ -181,13 +181,16 @@ class Store:
             queue: where their evaluation is wanted, None for nowhere yet.
             round_number: of the campaign.
             provenance: who proposed them: one for all, or one each.
-            event: (kind, data) that is noted in the campaign's journal together with the last of them.
+            event: (kind, data) that is noted in the campaign's journal together with the last of them. Where the
+                journal holds one of this kind and round already, another process was first and nothing changes.
         """
         each = [provenance or {}] * len(crystals) if isinstance(provenance, Mapping | None) else provenance
         said = {structure_hash(crystal): plain_json(one) for crystal, one in zip(crystals, each, strict=True)}
         new = 0
         for start in range(0, max(len(crystals), 1), _CHUNK):
             with self._database.write() as connection:
+                if event is not None and is_begun(connection, campaign, event[0], round_number):
+                    return new
                 places = add_structures(self._database, connection, crystals[start : start + _CHUNK])
                 ids = list(places.values())
                 inside = select(candidates.c.structure_id).where(

@@ -36,6 +36,16 @@ def store(address: str, tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+def test_a_round_is_begun_once(store: Store) -> None:
+    campaign = store.campaign("test")
+    assert store.propose(campaign, [rock_salt(5.0)], round_number=0, event=("round", {"round": 0})) == 1
+    late = [rock_salt(5.1), rock_salt(5.2)]  # what another process chose of what it had read at other moments
+    assert store.propose(campaign, late, round_number=0, event=("round", {"round": 0})) == 0
+    assert store.n_candidates(campaign) == len(store.events(campaign)) == 1
+    assert store.propose(campaign, late, round_number=1, event=("round", {"round": 1})) == 2
+    assert [event.data["round"] for event in store.events(campaign)] == [0, 1]
+
+
 def _evaluation(value: float, **more: object) -> Evaluation:
     return Evaluation(answer={"score": Quantity(value=value, unit="GPa", std=0.5)}, seconds=0.25, **more)  # type: ignore[arg-type]
 
