@@ -2,7 +2,7 @@
 
 known: Li6PS5Cl and Li10GeP2S12 from OBELiX's CIFs, the smallest supercell of the primitive cell whose atoms are further
 than 10 Å from their own images, partly occupied sites settled there by `materials.annealing`; Li3YCl6 from the ordered
-structure type of Li3ErCl6, its half-occupied Li sites settled in the same way. CHGNet at rest; molecular dynamics at
+structure type of Li3ErCl6, its half-occupied Li sites settled in the same way. At rest under --potential; molecular dynamics at
 constant volume, all temperatures in one batch. Trajectories stay in --out: temperatures asked for later are added.
 Ctrl-C ends a production where it is, and keeps it.
 
@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1e9, help="of CPU, after which a production ends where it is")
     parser.add_argument("--relax", type=int, default=24, help="candidates of the screening that are relaxed")
     parser.add_argument("--move", type=int, default=1, help="stable ones that are moved")
+    parser.add_argument("--potential", default="chgnet", help="of this --out: chgnet or sevennet-0")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=Path(DEFAULT))
     arguments = parser.parse_args()
@@ -68,10 +69,10 @@ def main() -> int:
     torch.set_flush_denormal(True)
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.stage == "report":
-        report(arguments.out, arguments.data)
+        report(arguments.out, arguments.data, arguments.potential)
     elif arguments.stage == "known":
         for name in arguments.only or KNOWN:
-            moved(name, known(name, arguments.data, arguments.seed), load_potential("chgnet"), arguments)
+            moved(name, known(name, arguments.data, arguments.seed), load_potential(arguments.potential), arguments)
     else:
         _screen(arguments)
     return 0
@@ -85,6 +86,8 @@ def moved(name: str, crystal: Crystal, potential: Potential, arguments: argparse
     else:
         record = _rested(crystal, potential)
         path.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    if record.get("potential", "chgnet") != potential.name:
+        raise SystemExit(f"{path} is of {record['potential']}: choose another --out")
     wanted = [kelvin for kelvin in arguments.temperatures if f"{kelvin:g}" not in record["temperatures"]]
     cell = roomy(crystal_of(record["crystal"]), ROOM, max_atoms=300)
     print(f"{name}: {len(cell)} atoms, {wanted} K", flush=True)
@@ -135,13 +138,14 @@ def _rested(crystal: Crystal, potential: Potential) -> dict[str, Any]:
         "given": plain_crystal(crystal),
         "crystal": plain_crystal(outcome.crystal),
         "energy_per_atom": outcome.energy_per_atom,
+        "potential": potential.name,
         "temperatures": {},
     }
 
 
 def _screen(arguments: argparse.Namespace) -> None:
     """Predicted, relaxed, on the hull, moved; every candidate's way is written down."""
-    potential = load_potential("chgnet")
+    potential = load_potential(arguments.potential)
     rows = candidates(arguments.data, potential, count=arguments.relax)
     (arguments.out / "screen.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     stable = [row for row in rows if row.get("e_above_hull", 1.0) <= 0.05]

@@ -34,9 +34,9 @@ MEASURED: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def report(folder: Path, data: Path) -> None:
+def report(folder: Path, data: Path, potential: str) -> None:
     """Print the tables, draw `arrhenius.png` and `patterns.png`."""
-    hull, references = Hull.load(), load_references("chgnet")
+    hull, references = Hull.load(), load_references(potential)
     found: dict[str, Conductivity] = {}
     crystals: dict[str, Crystal] = {}
     for path in sorted(folder.glob("*.json")):
@@ -55,7 +55,7 @@ def report(folder: Path, data: Path) -> None:
         found[name] = analysed(_trajectories(folder, name, record, crystals[name]), ConductionSettings())
         _told(found[name], record, MEASURED.get(name, {}))
     _draw_arrhenius(found, folder / "arrhenius.png")
-    _draw_patterns(crystals, data, folder / "patterns.png")
+    _draw_patterns(crystals, data, potential, folder / "patterns.png")
 
 
 def _screened(rows: list[dict[str, Any]]) -> None:
@@ -150,14 +150,14 @@ def _draw_arrhenius(found: Mapping[str, Conductivity], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _draw_patterns(crystals: Mapping[str, Crystal], data: Path, path: Path) -> None:
+def _draw_patterns(crystals: Mapping[str, Crystal], data: Path, potential: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     names = [name for name in crystals if name in MEASURED]
     figure = Figure(figsize=(5.6, 1.7 * len(names)), layout="constrained")
     angles = np.arange(10.0, 60.0, 0.02)
     for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1, sharex=True)), names, strict=True):
-        shown = {"measured structure": measured_structure(name, data), "CHGNet": crystals[name]}
+        shown = {"measured structure": measured_structure(name, data), f"at rest, {potential}": crystals[name]}
         for (label, crystal), shift in zip(shown.items(), (1.1, 0.0), strict=True):
             pattern = powder_pattern(powder_peaks(crystal, limits=(10.0, 60.0)), angles, width=0.15, mixing=0.5)
             axes.plot(angles, pattern / pattern.max() + shift, linewidth=0.7, label=label)
