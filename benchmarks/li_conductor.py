@@ -2,9 +2,9 @@
 
 known: Li6PS5Cl and Li10GeP2S12 from OBELiX's CIFs, the smallest supercell of the primitive cell whose atoms are further
 than 10 Å from their own images, partly occupied sites settled there by `materials.annealing`; Li3YCl6 from the ordered
-structure type of Li3ErCl6, its half-occupied Li sites settled in the same way. At rest under --potential; molecular dynamics at
-constant volume, all temperatures in one batch. Trajectories stay in --out: temperatures asked for later are added.
-Ctrl-C ends a production where it is, and keeps it.
+structure type of Li3ErCl6, its half-occupied Li sites settled in the same way. At rest under --potential; molecular
+dynamics at constant volume, all temperatures in one batch. Trajectories stay in --out: temperatures asked for later are
+added. Ctrl-C ends a production where it is, and keeps it.
 
 screen: crystals of the Materials Project that hold Li and no transition metal, ranked by the shipped model
 `li-conductor`; the best are relaxed and placed on the hull, and the first --move of the stable ones moved.
