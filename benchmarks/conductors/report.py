@@ -125,10 +125,11 @@ def _told(found: Conductivity, record: dict[str, Any], measured: Mapping[str, st
 def _draw_arrhenius(found: Mapping[str, Conductivity], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+    figure = Figure(figsize=(6.8, 3.6), layout="constrained")
     axes = figure.subplots()
     for place, (name, one) in enumerate(found.items()):
         colour = f"C{place}"
+        axes.plot([], [], "o", color=colour, label=name.replace("screened-", "screened: "))
         for good in (True, False):
             points = [point for point in one.points if point.resolved is good and point.tracer.value > 0]
             axes.errorbar(
@@ -138,7 +139,6 @@ def _draw_arrhenius(found: Mapping[str, Conductivity], path: Path) -> None:
                 fmt="o",
                 color=colour,
                 markerfacecolor=colour if good else "white",
-                label=name if good or not any(point.resolved for point in one.points) else None,
                 capsize=2,
             )
         if one.fit is not None:
@@ -146,7 +146,8 @@ def _draw_arrhenius(found: Mapping[str, Conductivity], path: Path) -> None:
             line = np.exp(one.fit.log_prefactor - one.fit.energy / (BOLTZMANN * kelvin))
             axes.plot(1e3 / kelvin, line, color=colour, linewidth=0.8)
     axes.set(yscale="log", xlabel="1000 K / T", ylabel="tracer diffusion (cm²/s)")
-    axes.legend(fontsize=8)
+    axes.plot([], [], "o", color="black", markerfacecolor="white", label="not in the fit")
+    figure.legend(fontsize=8, loc="outside right upper")
     figure.savefig(path, dpi=110)
 
 
