@@ -17,15 +17,16 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from csv import DictReader, DictWriter
 from pathlib import Path
 from typing import Any
 
+from matwright.api.design.journal import Journal
 from matwright.api.generate import load_generator
 from matwright.data.hull import Hull
 from matwright.data.references import load_references
@@ -57,7 +58,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     relax_all(options)
-    rows, left_out = table(options)
+    trials = [Trial.from_plain(line) for line in journal(options.out).entries]
+    rows, left_out = table(trials)
     with gzip.open(options.out, "wt", encoding="utf-8", newline="") as file:
         writer = DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -66,12 +68,13 @@ def main() -> None:
         print(f"{source}: {count} rows")
     for reason, count in left_out.most_common():
         print(f"left out: {reason}: {count}")
+    print(f"relaxation: {sum(trial.cpu_seconds for trial in trials) / 60:.0f} CPU minutes")
 
 
 def relax_all(options: argparse.Namespace) -> None:
     """Relax what has no line yet, the sources in turn."""
-    path = journal(options.out)
-    done = {line["key"] for line in lines(path)}
+    kept = journal(options.out)
+    done = {line["key"] for line in kept.entries}
     jobs = []
     for word in options.sources:
         name, _, number = word.rpartition("=")
@@ -85,8 +88,7 @@ def relax_all(options: argparse.Namespace) -> None:
     )
     start, finished = time.perf_counter(), 0
     for trials in try_crystals(jobs, settings):
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(trial.to_plain()) + "\n" for trial in trials)
+        kept.append_all([trial.to_plain() for trial in trials])
         finished += len(trials)
         left = (time.perf_counter() - start) / finished * (len(jobs) - finished)
         print(f"{finished}/{len(jobs)} relaxed, about {left:.0f} s left", file=sys.stderr, flush=True)
@@ -118,12 +120,11 @@ def smallest(crystal: Crystal) -> Crystal:
         return crystal
 
 
-def table(options: argparse.Namespace) -> tuple[list[dict[str, Any]], Counter[str]]:
+def table(trials: Sequence[Trial]) -> tuple[list[dict[str, Any]], Counter[str]]:
     """The rows, and how many crystals were left out for which reason."""
     references, hull = load_references(POTENTIAL), Hull.load()
     rows, left_out = [], Counter[str]()
-    for line in lines(journal(options.out)):
-        trial = Trial.from_plain(line)
+    for trial in trials:
         if trial.crystal is None:
             left_out["the relaxation failed"] += 1
         elif not trial.converged:
@@ -149,20 +150,9 @@ def table(options: argparse.Namespace) -> tuple[list[dict[str, Any]], Counter[st
     return rows, left_out
 
 
-def journal(out: Path) -> Path:
+def journal(out: Path) -> Journal:
     """The file of single results beside the table."""
-    return out.with_name(out.name + ".jsonl")
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    """Whole lines of a file that may have been cut off, or not be there."""
-    if not path.exists():
-        return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        path.write_bytes(whole)
-    return [json.loads(text) for text in whole.splitlines()]
+    return Journal(out.with_name(out.name + ".jsonl"))
 
 
 if __name__ == "__main__":
