@@ -35,6 +35,7 @@ _UNITS: Mapping[str, str] = {
     "fmax": "eV/Å",
     "smax": "GPa",
     "pressure": "GPa",
+    "band_gap": "eV",
     "steps": "1",
 }
 

@@ -27,11 +27,13 @@ class PointResult:
         energy: eV, of the whole cell, on the potential's own scale (never mix two potentials).
         forces: (n_sites, 3) eV/Å.
         stress: (3, 3) eV/Å³, symmetric, (1/V) dE/dε: positive where the crystal pulls inwards (under tension).
+        band_gap: eV, 0 for a metal; None where the method knows of no electrons, or lists no empty band.
     """
 
     energy: float
     forces: NDArray[np.float64]
     stress: NDArray[np.float64]
+    band_gap: float | None = None
 
 
 @final

@@ -40,6 +40,11 @@ def pair(length: float, numbers: tuple[int, int], place: float) -> Crystal:
     return Crystal(lattice=length * FCC, frac_coords=coords, numbers=np.array(numbers))
 
 
+def at_rest(length: float, numbers: tuple[int, int], place: float) -> Crystal:
+    """Two atoms in a face-centred cell, both at their places."""
+    return Crystal(lattice=length * FCC, frac_coords=np.array([[0.0] * 3, [place] * 3]), numbers=np.array(numbers))
+
+
 SILICON, MAGNESIA, SALT = pair(5.43, (14, 14), 0.25), pair(4.21, (12, 8), 0.5), pair(5.64, (11, 17), 0.5)
 COINCIDENT = Crystal(lattice=5.4 * FCC, frac_coords=np.full((2, 3), 0.1), numbers=np.array([14, 14]))
 
@@ -112,6 +117,17 @@ def test_the_input_of_pw_names_everything() -> None:
 def test_a_real_run_of_pw_gives_slopes_of_its_energy(crystal: Crystal) -> None:
     settings = quick_silicon() if crystal is SILICON else quick("qe-lda-debian", 450.0, 1.2)
     slopes_agree(DftPotential(settings), crystal, 0.02)
+
+
+@needs_espresso
+def test_gaps_of_pw_are_those_of_its_functional() -> None:
+    """LDA: MgO 4.7 eV, Al a metal; PBE: Si 0.6 eV where its edge is a point of the mesh, more beside it."""
+    settings = replace(quick("qe-lda-debian", 450.0), kspacing=0.6)
+    metal = Crystal(lattice=4.05 * FCC, frac_coords=np.zeros((1, 3)), numbers=np.array([13]))
+    points = DftPotential(settings).evaluate([at_rest(4.21, (12, 8), 0.5), metal])
+    points += DftPotential(quick_silicon()).evaluate([at_rest(5.43, (14, 14), 0.25)])
+    gaps = [point.band_gap for point in points if isinstance(point, PointResult)]
+    assert gaps == [pytest.approx(4.7, abs=0.2), 0.0, pytest.approx(0.65, abs=0.1)]
 
 
 @needs_espresso
@@ -218,6 +234,16 @@ def test_texts_without_an_answer_are_problems() -> None:
 @pytest.mark.parametrize("crystal", [SILICON, MAGNESIA, SALT], ids=["Si", "MgO", "NaCl"])
 def test_a_real_run_of_gpaw_gives_slopes_of_its_energy(crystal: Crystal) -> None:
     slopes_agree(DftPotential(quick("gpaw-pbe", 300.0, 1.5), Programs(python=GPAW)), crystal, 0.05)
+
+
+@needs_gpaw
+@pytest.mark.slow
+def test_gaps_of_gpaw_are_those_of_pbe() -> None:
+    """PBE: NaCl 5.1 eV, Si 0.6 eV where its edge is a point of the mesh; both measured at about twice as much."""
+    crystals = [at_rest(5.64, (11, 17), 0.5), at_rest(5.43, (14, 14), 0.25)]
+    points = DftPotential(quick("gpaw-pbe", 350.0, 0.6), Programs(python=GPAW)).evaluate(crystals)
+    gaps = [point.band_gap for point in points if isinstance(point, PointResult)]
+    assert gaps == [pytest.approx(5.1, abs=0.1), pytest.approx(0.65, abs=0.1)]
 
 
 @needs_gpaw

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pymatgen.io.vasp.outputs import Vasprun
 from vasp_runs import diamond, relaxation, salt, with_tag
 
 from matwright.campaign.evaluators.dft import dft_quantities
@@ -59,6 +60,18 @@ def test_a_squeezed_salt_pushes_outwards_and_a_packed_file_is_read_alike(tmp_pat
     packed = read_vasp(tmp_path)
     assert isinstance(packed, VaspRun)
     assert packed.point.energy == plain.point.energy == -6.74587304
+
+
+def test_the_gap_is_that_of_the_last_eigenvalues(tmp_path: Path) -> None:
+    for text in (diamond(), salt()):
+        run = _run(tmp_path, text)
+        independent = Vasprun(str(tmp_path / "vasprun.xml"), parse_potcar_file=False).eigenvalue_band_properties[0]
+        assert run.point.band_gap == pytest.approx(independent)
+        assert dft_quantities(run.result, run.point)["band_gap"].value == run.point.band_gap
+    start, end = salt().rindex("<eigenvalues>"), salt().rindex("</eigenvalues>") + len("</eigenvalues>")
+    bare = _run(tmp_path, salt()[:start] + salt()[end:])
+    assert bare.point.band_gap is None
+    assert "band_gap" not in dft_quantities(bare.result, bare.point)
 
 
 def test_a_relaxation_ends_with_its_last_step(tmp_path: Path) -> None:

@@ -72,13 +72,14 @@ class DftEvaluator:
 
     @property
     def units(self) -> Mapping[str, str]:
-        """Energy on the code's own scale, volume, force, stress and pressure."""
+        """Energy on the code's own scale, volume, force, stress, pressure, and the gap on the mesh of k points."""
         return {
             "energy_per_atom": "eV/atom",
             "volume_per_atom": "Å^3/atom",
             "fmax": "eV/Å",
             "smax": "GPa",
             "pressure": "GPa",
+            "band_gap": "eV",
         }
 
     def prepare(self) -> None:
@@ -121,13 +122,16 @@ class DftEvaluator:
 
 def dft_quantities(crystal: Crystal, point: PointResult) -> dict[str, Quantity]:
     """What is recorded of a single point."""
-    return {
+    found = {
         "energy_per_atom": Quantity(value=point.energy / len(crystal), unit="eV/atom"),
         "volume_per_atom": Quantity(value=crystal.volume / len(crystal), unit="Å^3/atom"),
         "fmax": Quantity(value=float(np.linalg.norm(point.forces, axis=1).max()), unit="eV/Å"),
         "smax": Quantity(value=float(np.abs(point.stress).max()) * GPA_PER_EV_A3, unit="GPa"),
         "pressure": Quantity(value=-float(np.trace(point.stress)) / 3 * GPA_PER_EV_A3, unit="GPa"),
     }
+    if point.band_gap is not None:
+        found["band_gap"] = Quantity(value=point.band_gap, unit="eV")
+    return found
 
 
 @final

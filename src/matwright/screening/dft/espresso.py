@@ -15,6 +15,7 @@ import numpy as np
 from matwright.elements import ATOMIC_MASS, atomic_number, symbol
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
+from matwright.screening.dft.bands import band_gap
 from matwright.screening.dft.problems import Problem, Trouble
 from matwright.screening.dft.settings import DftSettings
 from matwright.screening.potential import PointResult
@@ -27,6 +28,7 @@ DEBIAN = Path("/usr/share/espresso/pseudo")
 """Where Debian's package quantum-espresso-data keeps its pseudopotentials."""
 INPUT, OUTPUT = "pw.in", "pw.out"
 _STRESS = re.compile(r"total\s+stress .*\n((?:\s+[-\d.]+){6}\n(?:\s+[-\d.]+){6}\n(?:\s+[-\d.]+){6}\n)")
+_BANDS = re.compile(r"bands \(ev\):\n\n((?:[ \t]*[-\d. ]+\n)+)")
 _GEOMETRY = ("overlap", "too close", "lattice vectors are", "wrong lattice")
 
 
@@ -102,6 +104,7 @@ def espresso_input(crystal: Crystal, settings: DftSettings, pseudopotentials: Pa
                 "prefix": "matwright",
                 "outdir": "./scratch",
                 "pseudo_dir": str(pseudopotentials),
+                "verbosity": "high",  # else bands are left out where there are many k points
                 "tprnfor": ".true.",
                 "tstress": ".true.",
                 "disk_io": "none",
@@ -165,7 +168,18 @@ def read_espresso(text: str, n_atoms: int, *, stopped: bool = False) -> PointRes
         energy=float(energies[-1]) * RYDBERG,
         forces=np.array(forces, dtype=np.float64) * RYDBERG / BOHR,
         stress=-(outward + outward.T) / 2,
+        band_gap=_gap(text),
     )
+
+
+def _gap(text: str) -> float | None:
+    """From the bands after the last self-consistent density; None where they are not printed."""
+    electrons = re.search(r"number of electrons\s+=\s+([\d.]+)", text)
+    bands = _BANDS.findall(text.rpartition("End of self-consistent calculation")[2])
+    rows = [re.findall(r"-?\d+\.\d{4}", some) for some in bands]  # numbers of four decimals may touch
+    if electrons is None or not rows or len({len(row) for row in rows}) > 1:
+        return None
+    return band_gap([np.array(rows, dtype=np.float64)], [float(electrons.group(1)) / 2])
 
 
 def _trouble(text: str, *, stopped: bool) -> Problem | None:

@@ -13,6 +13,7 @@ import numpy as np
 from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
 from matwright.screening.dft import gpaw_job
+from matwright.screening.dft.bands import band_gap
 from matwright.screening.dft.problems import Problem, Trouble
 from matwright.screening.dft.settings import DftSettings
 from matwright.screening.potential import PointResult
@@ -97,7 +98,13 @@ def read_gpaw(answer: dict[str, Any], n_atoms: int) -> PointResult | Problem:
     forces, stress = np.array(answer["forces"], dtype=np.float64), np.array(answer["stress"], dtype=np.float64)
     if forces.shape != (n_atoms, 3) or stress.shape != (3, 3):
         return Problem(trouble=Trouble.CRASH, detail="the answer has other atoms")
-    return PointResult(energy=float(answer["energy"]), forces=forces, stress=(stress + stress.T) / 2)
+    levels = np.array(answer["eigenvalues"], dtype=np.float64)
+    return PointResult(
+        energy=float(answer["energy"]),
+        forces=forces,
+        stress=(stress + stress.T) / 2,
+        band_gap=band_gap([levels], [float(answer["n_electrons"]) / 2]),
+    )
 
 
 def _last_words(folder: Path) -> str:

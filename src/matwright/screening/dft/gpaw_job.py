@@ -14,7 +14,7 @@ def _first_line(error: Exception) -> str:
 
 
 def main() -> int:
-    """One single point with energy, forces and stress."""
+    """One single point with energy, forces, stress and the bands of each k point."""
     job = json.loads(Path("job.json").read_text(encoding="utf-8"))
     from ase import Atoms
     from gpaw import GPAW, PW, FermiDirac, KohnShamConvergenceError, Mixer, __version__
@@ -26,7 +26,7 @@ def main() -> int:
         kpts={"size": job["mesh"], "gamma": True},
         occupations=FermiDirac(job["smearing"]),
         mixer=Mixer(job["mixing"], 5, 50.0),
-        convergence={"energy": job["convergence"]},
+        convergence={"energy": job["convergence"], "bands": "CBM+0.5"},
         maxiter=job["max_steps"],
         txt="gpaw.txt",
     )
@@ -37,6 +37,8 @@ def main() -> int:
             "energy": energy,
             "forces": atoms.get_forces().tolist(),
             "stress": atoms.get_stress(voigt=False).tolist(),
+            "eigenvalues": [atoms.calc.get_eigenvalues(k).tolist() for k in range(len(atoms.calc.get_ibz_k_points()))],
+            "n_electrons": atoms.calc.get_number_of_electrons(),
         }
     except KohnShamConvergenceError as error:
         answer["not_converged"] = _first_line(error)

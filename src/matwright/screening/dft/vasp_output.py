@@ -15,6 +15,7 @@ from matwright.errors import InputError
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import from_pymatgen
 from matwright.materials.silence import quiet_warnings
+from matwright.screening.dft.bands import band_gap
 from matwright.screening.dft.problems import Problem, Trouble
 from matwright.screening.potential import GPA_PER_EV_A3, PointResult
 
@@ -89,7 +90,7 @@ def read_vasp(folder: Path) -> VaspRun | Problem:
     reader: Any = importlib.import_module("pymatgen.io.vasp.outputs")  # heavy, and not typed: behind its door
     try:
         with quiet_warnings():
-            run = reader.Vasprun(str(path), parse_dos=False, parse_eigen=False, parse_potcar_file=False)
+            run = reader.Vasprun(str(path), parse_dos=False, parse_eigen=True, parse_potcar_file=False)
     except (SyntaxError, EOFError, OSError) as error:  # lxml and xml.etree have one word for bad XML in common
         return said(folder) or Problem(trouble=Trouble.CRASH, detail=f"{path.name} ends in the middle ({error})")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
@@ -141,12 +142,22 @@ def _read(run: Any, last: Mapping[str, Any]) -> VaspRun | Problem:
     return VaspRun(
         given=from_pymatgen(run.initial_structure),
         result=result,
-        point=PointResult(energy=energy, forces=forces, stress=(stress + stress.T) / 2),
+        point=PointResult(energy=energy, forces=forces, stress=(stress + stress.T) / 2, band_gap=_gap(run)),
         energy_sigma0=sigma0,
         steps=len(run.ionic_steps),
         version=str(run.vasp_version),
         facts=_facts(run),
     )
+
+
+def _gap(run: Any) -> float | None:
+    """Of the last eigenvalues, with as many bands filled as the occupations say; None where they were not written."""
+    if not run.eigenvalues:
+        return None
+    weights = np.array(run.actual_kpoints_weights, dtype=np.float64)
+    channels = [np.array(found, dtype=np.float64) for found in run.eigenvalues.values()]  # (n_k, n_bands, 2)
+    filled = [float(weights @ channel[:, :, 1].sum(axis=1) / weights.sum()) for channel in channels]
+    return band_gap([channel[:, :, 0] for channel in channels], filled)
 
 
 def _facts(run: Any) -> dict[str, Any]:
