@@ -162,16 +162,20 @@ def known_states(number: int) -> tuple[int, ...]:
 
 def _frequency(choice: OxidationStates) -> float:
     """Σ log of each state's share among the entries of its element."""
-    return sum(log(_shares(number).get(int(state), 1e-6)) for number, state in choice.states.items())
+    return sum(log(state_shares(number).get(int(state), 1e-6)) for number, state in choice.states.items())
 
 
 def _has_rare_state(choice: OxidationStates) -> bool:
     """Whether an element is in a state that under a hundredth of its entries show: mixed valence may be likelier."""
-    return any(_shares(number).get(int(state), 0.0) < _RARE for number, state in choice.states.items())
+    return any(state_shares(number).get(int(state), 0.0) < _RARE for number, state in choice.states.items())
 
 
 @lru_cache(maxsize=128)
-def _shares(number: int) -> dict[int, float]:
+def state_shares(number: int) -> dict[int, float]:
+    """Oxidation state → its share among the entries of an element in the Inorganic Crystal Structure Database.
+
+    As pymatgen counts them; at least 1e-6 each, of sum 1 otherwise, and empty where the element is not counted.
+    """
     from pymatgen.analysis.bond_valence import PRIOR_PROB  # heavy: behind its door
 
     found = {

@@ -17,7 +17,7 @@ from matwright.data.hull_batch import HullTable, shipped_hull_table
 from matwright.elements import ATOMIC_MASS
 from matwright.errors import InputError
 from matwright.generation.rl.second_look import SecondLook
-from matwright.generation.rl.surrogate import FORMATION_ENERGY, HULL_DISTANCE, Surrogate
+from matwright.generation.rl.surrogate import FORMATION_ENERGY, HULL_DISTANCE, VALENCE, Surrogate
 from matwright.generation.wyckoff.decode import CrystalArrays
 from matwright.graphs.arrays import CrystalGraphs
 from matwright.materials.composition import Composition
@@ -27,6 +27,7 @@ from matwright.materials.target import Target
 from matwright.models.interface import Prediction, bare_prediction
 from matwright.models.learned import Learned
 from matwright.physics.geometry import GRAM_PER_CM3
+from matwright.physics.valence import valence_likelihood
 
 MOST_ELEMENTS = 8
 
@@ -61,9 +62,9 @@ class ModelSurrogate:
 
     @property
     def specs(self) -> Mapping[str, PropertySpec]:
-        """The properties by name: those of the models, the energy above the hull, density and volume."""
-        more = (HULL_DISTANCE, "density", "volume_per_atom")
-        return {**self._specs, **{name: KNOWN_PROPERTIES[name] for name in more if name not in self._specs}}
+        """The properties by name: those of the models, the energy above the hull, density, volume, usual valences."""
+        more = [KNOWN_PROPERTIES[name] for name in (HULL_DISTANCE, "density", "volume_per_atom")]
+        return {spec.name: spec for spec in (*more, VALENCE)} | self._specs
 
     def check(self, targets: Sequence[Target]) -> None:
         """Make sure that every target can be predicted.
@@ -85,9 +86,11 @@ class ModelSurrogate:
                 votes[name].append(prediction)
         predictions = {name: voted(some) for name, some in votes.items()}
         formation = predictions[FORMATION_ENERGY]
-        above = formation.mean - self._hull.energies_at(*compositions(crystals))
+        amounts = compositions(crystals)
+        above = formation.mean - self._hull.energies_at(*amounts)
         predictions[HULL_DISTANCE] = replace(formation, spec=KNOWN_PROPERTIES[HULL_DISTANCE], mean=above)
-        return predictions | _exact(crystals, formation.domain_score)
+        exact = {**_of_structure(crystals), VALENCE: valence_likelihood(*amounts)}
+        return predictions | {spec.name: _known(spec, value, formation) for spec, value in exact.items()}
 
 
 def surrogate_of(
@@ -167,13 +170,15 @@ def _predicted(
     return predictor.predict_source(source, len(crystals))
 
 
-def _exact(crystals: CrystalArrays, domain: NDArray[np.float64]) -> dict[str, Prediction]:
+def _of_structure(crystals: CrystalArrays) -> dict[PropertySpec, NDArray[np.float64]]:
     """Density (g/cm³) and volume per atom (Å³), which need no model."""
     sizes = np.diff(crystals.offsets)
     volume = np.abs(np.linalg.det(crystals.lattices))
     mass = np.add.reduceat(ATOMIC_MASS[crystals.numbers], crystals.offsets[:-1])
-    values = {"density": mass / volume * GRAM_PER_CM3, "volume_per_atom": volume / sizes}
-    return {
-        name: replace(bare_prediction(KNOWN_PROPERTIES[name], value), lower=value, upper=value, domain_score=domain)
-        for name, value in values.items()
-    }
+    density, per_atom = mass / volume * GRAM_PER_CM3, volume / sizes
+    return {KNOWN_PROPERTIES["density"]: density, KNOWN_PROPERTIES["volume_per_atom"]: per_atom}
+
+
+def _known(spec: PropertySpec, value: NDArray[np.float64], model: Prediction) -> Prediction:
+    """A value (n,) without doubt, of crystals as unlike the training data as the model says."""
+    return replace(bare_prediction(spec, value), lower=value, upper=value, domain_score=model.domain_score)

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from matwright.errors import InputError
 from matwright.generation.rl.settings import RewardConfig
-from matwright.generation.rl.surrogate import FORMATION_ENERGY, HULL_DISTANCE
+from matwright.generation.rl.surrogate import BAND_GAP, FORMATION_ENERGY, HULL_DISTANCE, VALENCE
 from matwright.materials.target import Target, TargetKind
 from matwright.models.interface import Prediction
 
@@ -144,16 +144,21 @@ class Reward:
         )
 
     def believed(self, predictions: Mapping[str, Prediction]) -> dict[str, Prediction]:
-        """The predictions with a formation energy that beats the known hull by no more than `plausible`.
+        """The predictions, corrected where physics says that a model rather errs.
 
-        A farther one is rather an error of the model: known hulls are seldom beaten by more.
+        The formation energy beats the known hull by no more than `plausible`: known hulls are seldom beaten by more.
+        Where a gap is asked for, a crystal without usual valences (`RewardConfig.valence`) has none.
         """
+        believed = dict(predictions)
         above = predictions[HULL_DISTANCE]
         lift = np.maximum(-self.config.plausible - above.mean, 0.0)
-        formation = predictions.get(FORMATION_ENERGY)
-        if formation is None:
-            return dict(predictions)
-        return dict(predictions) | {FORMATION_ENERGY: replace(formation, mean=formation.mean + lift)}
+        if FORMATION_ENERGY in believed:
+            formation = believed[FORMATION_ENERGY]
+            believed[FORMATION_ENERGY] = replace(formation, mean=formation.mean + lift)
+        if self.config.valence > 0 and any(map(_asks_for_a_gap, self.targets)):
+            gap, usual = believed[BAND_GAP], predictions[VALENCE.name].mean >= self.config.valence
+            believed[BAND_GAP] = replace(gap, mean=np.where(usual, gap.mean, np.minimum(gap.mean, 0.0)))
+        return believed
 
     def _loss(self, target: Target, prediction: Prediction) -> Floats:
         """(n,) in 0..`FARTHEST` for a demand, −1..1 for an objective."""
@@ -197,6 +202,11 @@ class Reward:
         domain = predictions[self.targets[0].name].domain_score
         limit = self.config.domain_limit
         return np.where(np.isnan(domain), 0.0, np.clip((domain - limit) / (1 - limit), 0.0, 1.0))
+
+
+def _asks_for_a_gap(target: Target) -> bool:
+    """Whether a metal cannot meet it, or does worst."""
+    return target.name == BAND_GAP and (target.kind is TargetKind.MAXIMISE or (target.lower or 0.0) > 0)
 
 
 def expected_distance(target: Target, mean: Floats, std: Floats) -> Floats:

@@ -36,6 +36,9 @@ class RewardConfig:
         plausible: eV/atom below the hull beyond which a prediction is not believed: known hulls are seldom beaten by
             more, and a prediction that says so is rather an error of the model. The stability term falls again, and
             the formation energy counts as lying so far below the hull.
+        valence: likelihood of its oxidation states below which a crystal is taken for a metal where a gap is asked for,
+            whatever is predicted; 0 for never. Of the training crystals of `mp-crystal` below 0.02 every thirteenth has
+            a gap of more than 0.3 eV, of those above it 72 %, and 82 % of all that have one lie above.
         uncertainty: weight of the uncertainty penalty in 0..2.
         domain_limit: domain score from which a crystal counts as unlike the training data, in [0, 1).
     """
@@ -48,6 +51,7 @@ class RewardConfig:
     stability: float = 0.2
     hull_scale: float = 0.1
     plausible: float = 0.05
+    valence: float = 0.02
     uncertainty: float = 0.1
     domain_limit: float = 0.8
 
@@ -56,6 +60,8 @@ class RewardConfig:
             raise InputError("the weights of the reward, its margin and the number of copies are not negative")
         if self.doubt <= 0:
             raise InputError("the doubt, a factor on standard deviations, is positive")
+        if not 0 <= self.valence <= 1:
+            raise InputError("the likelihood of valences lies in [0, 1]")
         if self.hull_scale <= 0 or self.plausible < 0 or not 0 <= self.domain_limit < 1:
             raise InputError(
                 "the hull scale is positive, the plausible depth not negative, and the domain limit lies in [0, 1)"

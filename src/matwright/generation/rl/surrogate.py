@@ -13,6 +13,10 @@ HULL_DISTANCE = "e_above_hull"
 """The property that the stability term reads."""
 FORMATION_ENERGY = "formation_energy_per_atom"
 """The property that the hull corrects."""
+BAND_GAP = "band_gap"
+"""The property that usual valences support."""
+VALENCE = PropertySpec(name="valence_likelihood", unit="1", lower=0.0, upper=1.0)
+"""How usual the oxidation states are that make a composition neutral (`matwright.physics.valence`)."""
 
 
 class Surrogate(Protocol):
@@ -24,5 +28,5 @@ class Surrogate(Protocol):
         ...
 
     def predict(self, crystals: CrystalArrays) -> Mapping[str, Prediction]:
-        """Each property for n crystals (n ≥ 1); NaN where a crystal cannot be judged."""
+        """Each property for n crystals (n ≥ 1), `VALENCE` beside the gap; NaN where a crystal cannot be judged."""
         ...

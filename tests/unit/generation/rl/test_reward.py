@@ -16,6 +16,7 @@ from matwright.generation.rl.diversity import Buckets, bucket_keys
 from matwright.generation.rl.policy import Policy
 from matwright.generation.rl.reward import Reward, Scale, expected_distance, nondominated
 from matwright.generation.rl.settings import LearningConfig, RewardConfig
+from matwright.generation.rl.surrogate import VALENCE
 from matwright.generation.sequence_batch import SequenceBatch, join_batches
 from matwright.materials.constraints import NO_CONSTRAINTS
 from matwright.materials.properties import KNOWN_PROPERTIES
@@ -25,7 +26,9 @@ from matwright.rng import torch_generator
 
 TARGETS = (parse_target("bulk_modulus>=300 GPa"), parse_target("minimise density"))
 SCALES = {"bulk_modulus": Scale(centre=80.0, spread=50.0), "density": Scale(centre=5.0, spread=2.0)}
-PLAIN = RewardConfig(met=1.0, discounted=False, doubt=1.0, margin=0.0, plausible=0.1, stability=0.5, uncertainty=0.3)
+PLAIN = RewardConfig(
+    met=1.0, discounted=False, doubt=1.0, margin=0.0, plausible=0.1, stability=0.5, valence=0.0, uncertainty=0.3
+)
 REWARD = Reward(TARGETS, SCALES, PLAIN)
 CAREFUL = Reward(TARGETS, SCALES, RewardConfig())
 
@@ -86,6 +89,33 @@ def test_a_hit_lies_inside_with_a_margin() -> None:
     values = np.array([1.34, 1.36, 1.39, 1.41])  # the margin of the unsure ones ends half-way to the middle
     asked["band_gap"] = replace(asked["density"], mean=values)
     assert gap(asked).hit.tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("target", "usual_only"),
+    [
+        ("band_gap=1.5±0.2 eV", True),
+        ("band_gap>=1 eV", True),
+        ("maximise band_gap", True),
+        ("band_gap<=2 eV", False),
+        ("minimise band_gap", False),
+    ],
+)
+def test_where_a_gap_is_asked_for_a_crystal_without_usual_valences_counts_as_a_metal(
+    target: str, *, usual_only: bool
+) -> None:
+    asked = predictions([0.0] * 2)
+    asked["band_gap"] = replace(asked["density"], mean=np.full(2, 1.5))
+    asked[VALENCE.name] = bare_prediction(VALENCE, np.array([0.3, 0.0]))
+    scales = {"band_gap": Scale(centre=1.0, spread=1.0)}
+    careful, plain = (
+        Reward((parse_target(target),), scales, replace(PLAIN, valence=least))(asked) for least in (0.02, 0.0)
+    )
+    assert plain.target[0] == plain.target[1] == careful.target[0]
+    assert (careful.target[1] < careful.target[0]) == usual_only
+    if not target.startswith(("maximise", "minimise")):
+        assert careful.hit.tolist() == [True, not usual_only]
+        assert plain.hit.all()
 
 
 def test_a_formation_energy_beats_the_known_hull_by_little() -> None:
@@ -160,6 +190,8 @@ def test_wrong_settings_are_refused() -> None:
         LearningConfig(clip=1.5)
     with pytest.raises(InputError, match="doubt"):
         RewardConfig(doubt=0.0)
+    with pytest.raises(InputError, match="valences"):
+        RewardConfig(valence=1.5)
     with pytest.raises(InputError, match="margin"):
         RewardConfig(margin=-1.0)
     with pytest.raises(InputError, match="domain limit"):
