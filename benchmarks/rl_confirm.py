@@ -111,7 +111,7 @@ def judged(target: str, way: str, claims: list[dict[str, Any]], out: Path) -> li
     """Relax some claims, ask everybody, append the answers to the file."""
     chgnet, sevennet = load_potential("chgnet"), load_potential("sevennet-0")
     settings = RelaxationSettings(fmax=0.1, smax=1.0, max_steps=250)
-    outcomes = relax([_crystal(claim) for claim in claims], chgnet, settings=settings)
+    outcomes = relax([crystal_of(claim) for claim in claims], chgnet, settings=settings)
     lines: list[dict[str, Any]] = []
     relaxed = [outcome.crystal for outcome in outcomes if not isinstance(outcome, Failure)]
     opinions = iter(opinions_on(relaxed, chgnet, sevennet) if relaxed else [])
@@ -297,7 +297,7 @@ def _hard(data: Path) -> list[Callable[[], Crystal]]:
     return [lambda text=row["poscar"]: from_poscar(text) for row in rows]
 
 
-def _crystal(claim: dict[str, Any]) -> Crystal:
+def crystal_of(claim: dict[str, Any]) -> Crystal:
     return Crystal(
         lattice=np.array(claim["lattice"]),
         frac_coords=np.array(claim["frac_coords"]),

@@ -37,6 +37,10 @@ def optimise(
     margin: Annotated[
         float, typer.Option(help="Predicted standard deviations by which a hit lies inside its target.")
     ] = 1.0,
+    valence: Annotated[
+        float,
+        typer.Option(help="Likelihood of its oxidation states below which a crystal counts as a metal, for a gap."),
+    ] = 0.02,
     elements: options.Elements = None,
     require: options.Require = None,
     exclude: options.Exclude = None,
@@ -85,7 +89,9 @@ def optimise(
             entropy=entropy,
             least_unique=least_unique,
         ),
-        reward=RewardConfig(stability=stability_weight, uncertainty=uncertainty_weight, doubt=doubt, margin=margin),
+        reward=RewardConfig(
+            stability=stability_weight, uncertainty=uncertainty_weight, doubt=doubt, margin=margin, valence=valence
+        ),
         seed=seed,
     )
     options.tell_remarks(settings.models, settings.targets, settings.conditions)

@@ -1,0 +1,142 @@
+"""Density functional theory on claimed gaps: what reinforcement learning calls a hit, computed with GPAW.
+
+    python benchmarks/rl_confirm_dft.py --judged confirm.jsonl --python ~/gpaw/bin/python --ways ppo --n 30 --known 10
+
+takes the claims of a gap that benchmarks/rl_confirm.py relaxed and judged (its --out), in their random order, and
+computes the gap of each at its relaxed geometry: PBE, plane waves, the preset gpaw-pbe with a lower cutoff and fewer k
+points. The predictor, CGCNN and the Materials Project speak of PBE gaps, too. The same is done for known crystals that
+have such a gap in the Materials Project: what the judge accepts of these is its sensitivity.
+
+Left out, and counted, are crystals with open shells of d or f electrons, since the calculation has no magnetism and no
+U, and those with actinides, for which there are no data sets. A crystal takes minutes; an
+existing --out is continued.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rl import TARGETS
+from rl_confirm import DATA, crystal_of, known_crystals
+
+from matwright.elements import atomic_number
+from matwright.materials.crystal import Crystal
+from matwright.materials.interop import reduced_formula
+from matwright.materials.silence import quiet_warnings
+from matwright.materials.target import parse_target
+from matwright.runs import provenance
+from matwright.screening.dft.calculation import DftPotential, Programs
+from matwright.screening.dft.settings import load_dft_settings
+from matwright.screening.potential import Failure
+
+TARGET, KNOWN = "band_gap", "known crystals"
+SETTINGS = replace(load_dft_settings("gpaw-pbe"), cutoff=350.0, kspacing=0.45, convergence=1e-5)
+OPEN = {*range(atomic_number("V"), atomic_number("Cu")), *range(58, 71), *range(89, 104)}
+"""Elements whose compounds mostly have open shells, V to Ni and Ce to Yb, and the actinides."""
+JUDGES = ("band_gap by predictor", "band_gap by cgcnn")
+STABLE = "e_above_hull by sevennet-0"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--judged", type=Path, default=Path("confirm.jsonl"))
+    parser.add_argument("--python", default="python3", help="a Python that can import gpaw")
+    parser.add_argument("--ways", default="ppo")
+    parser.add_argument("--n", type=int, default=30, help="claims of each way to compute")
+    parser.add_argument("--known", type=int, default=10, help="known crystals to compute")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--out", type=Path, default=Path("confirm-dft.jsonl"))
+    options = parser.parse_args()
+    potential = DftPotential(SETTINGS, Programs(python=options.python))
+    print(
+        f"commit {provenance()['commit']}; {potential.name} {potential.version}, cutoff {SETTINGS.cutoff:g} eV",
+        flush=True,
+    )
+    lines = [json.loads(text) for text in options.out.read_text().splitlines()] if options.out.exists() else []
+    done = {(line["way"], line["place"]) for line in lines}
+    for way, place, crystal, opinions in chosen(options):
+        if (way, place) not in done:
+            lines.append(computed(way, place, crystal, opinions, potential))
+            with options.out.open("a") as file:
+                file.write(json.dumps(lines[-1]) + "\n")
+    report(lines, options)
+
+
+def chosen(options: argparse.Namespace) -> Iterator[tuple[str, int, Crystal, dict[str, float]]]:
+    """The way, the place in its list, the crystal, and what others said of it."""
+    for way, some in candidates(options).items():
+        n = options.known if way == KNOWN else options.n
+        closed = [(place, *one) for place, one in enumerate(some) if not OPEN & set(one[0].numbers.tolist())]
+        for place, crystal, opinions in closed[:n]:
+            yield way, place, crystal, opinions
+
+
+def candidates(options: argparse.Namespace) -> dict[str, list[tuple[Crystal, dict[str, float]]]]:
+    """All claims of each way that relaxed, and the known crystals."""
+    judged = [json.loads(text) for text in options.judged.read_text().splitlines()]
+    found: dict[str, list[tuple[Crystal, dict[str, float]]]] = {
+        way: [
+            (crystal_of(line["crystal"]), line["opinions"])
+            for line in judged
+            if line["target"] == TARGET and line["way"] == way and "crystal" in line
+        ]
+        for way in options.ways.split(",")
+    }
+    with quiet_warnings():
+        known = known_crystals(TARGET, options.data, 4 * options.known, options.seed) if options.known else []
+    return found | {KNOWN: [(crystal, {}) for crystal in known]}
+
+
+def computed(
+    way: str, place: int, crystal: Crystal, opinions: dict[str, float], potential: DftPotential
+) -> dict[str, Any]:
+    """One line of the file."""
+    start = time.perf_counter()
+    answer, _ = potential.calculate(crystal)
+    seconds = time.perf_counter() - start
+    line = {"way": way, "place": place, "formula": reduced_formula(crystal), "opinions": opinions, "seconds": seconds}
+    if isinstance(answer, Failure):
+        line |= {"failure": answer.reason}
+        print(f"{way} {line['formula']}: {answer.reason}, {seconds:.0f} s", flush=True)
+    else:
+        line |= {"band_gap": answer.band_gap}
+        said = ", ".join(f"{name.split(' by ')[1]} {opinions[name]:.2f}" for name in JUDGES if name in opinions)
+        print(f"{way} {line['formula']}: {answer.band_gap:.2f} eV ({said}), {seconds:.0f} s", flush=True)
+    return line
+
+
+def report(lines: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Print one row a way; shares are of all claims that were tried."""
+    gap, hull = (parse_target(text) for text in TARGETS[TARGET][0])
+    print(f"\n{TARGET}: {gap}; {hull}")
+    heads = ["claims", "all", "closed shells", "tried", "failed", "metals", "inside", "inside and near the hull"]
+    heads += ["MAE of the predictor", "MAE of CGCNN"]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for way, some in candidates(options).items():
+        own = [line for line in lines if line["way"] == way]
+        if not own:
+            continue
+        gaps = np.array([line.get("band_gap", np.nan) for line in own], dtype=np.float64)
+        inside = gap.satisfied(gaps)
+        near = hull.satisfied(np.array([line["opinions"].get(STABLE, np.nan) for line in own]))
+        errors = [
+            np.nanmean(np.abs(gaps - [line["opinions"].get(name, np.nan) for line in own])) if way != KNOWN else np.nan
+            for name in JUDGES
+        ]
+        closed = sum(not OPEN & set(crystal.numbers.tolist()) for crystal, _ in some)
+        shares = [f"{n} ({n / len(own):.0%})" for n in (int(inside.sum()), int((inside & near).sum()))]
+        cells = [way, len(some), closed, len(own), int(np.isnan(gaps).sum()), int((gaps < 0.05).sum()), *shares]
+        print(f"| {' | '.join(map(str, cells))} | {errors[0]:.2f} eV | {errors[1]:.2f} eV |")
+    print(f"{sum(line['seconds'] for line in lines):.0f} s in all")
+
+
+if __name__ == "__main__":
+    main()
