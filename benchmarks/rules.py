@@ -6,11 +6,16 @@ Known crystals are drawn from the test part of `mp_crystals.csv.gz` (folder MATW
 Two controls tell a rule that says something from one that everything keeps: `swapped` puts the atoms of each crystal on
 its sites in random order, and `mixed` replaces its elements, each by one drawn from all elements of the sample.
 A rule is counted where it applies.
+
+Then, for each part of that table, how many crystals have a gap of the Materials Project of more than 0.3 eV, with and
+without usual valences, at the limit of the rule and at others.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import gzip
 import os
 from collections import Counter
 from dataclasses import replace
@@ -21,11 +26,16 @@ import numpy as np
 from matwright.data.record import RejectionLog, parsed
 from matwright.data.sources import open_source
 from matwright.materials.crystal import Crystal
+from matwright.materials.formula import parse_formula
 from matwright.physics.rules.base import REFERENCES, explained_verdicts
 from matwright.physics.rules.verdict import Outcome
+from matwright.physics.valence import USUAL, valence_likelihood
 from matwright.runs import provenance
 
 DATA = Path(os.environ.get("MATWRIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+GAP = 0.3
+"""eV."""
 
 
 def main() -> None:
@@ -49,6 +59,29 @@ def main() -> None:
     print("|---" * (1 + len(sets)) + "|")
     for rule in REFERENCES:
         print(f"| {rule} | " + " | ".join(_cell(found[rule]) for found in counts.values()) + " |")
+    _print_gaps()
+
+
+def _print_gaps() -> None:
+    with gzip.open(DATA / "mp_crystals.csv.gz", "rt", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["band_gap"]]
+    formulas = [parse_formula(row["formula"]) for row in rows]
+    width = max(map(len, formulas))
+    numbers, amounts = np.zeros((len(rows), width), dtype=np.int64), np.zeros((len(rows), width))
+    for place, formula in enumerate(formulas):
+        numbers[place, : len(formula)], amounts[place, : len(formula)] = list(formula), list(formula.values())
+    likelihood = valence_likelihood(numbers, amounts)
+    has_gap = np.array([float(row["band_gap"]) > GAP for row in rows])
+    print(
+        "\n| part | limit | crystals | usual | with a gap: of the usual | of the others | usual: of those with a gap |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for part in ("train", "val", "test"):
+        own = np.array([row["split"] == part for row in rows])
+        for limit in (USUAL / 4, USUAL, 4 * USUAL):
+            usual, gap = likelihood[own] >= limit, has_gap[own]
+            shares = [usual.mean(), gap[usual].mean(), gap[~usual].mean(), usual[gap].mean()]
+            print(f"| {part} | {limit:g} | {own.sum()} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |")
 
 
 def _sample(n: int, rng: np.random.Generator) -> list[Crystal]:

@@ -82,6 +82,11 @@ class Target:
         return self.kind in (TargetKind.MINIMISE, TargetKind.MAXIMISE)
 
     @property
+    def asks_for_a_gap(self) -> bool:
+        """Whether it is about the band gap, and no metal can meet it, or a metal does worst."""
+        return self.name == "band_gap" and (self.kind is TargetKind.MAXIMISE or (self.lower or 0.0) > 0)
+
+    @property
     def centre(self) -> float | None:
         """The wanted value of a range or value target, else its one bound, None for an objective; in `unit`."""
         bounds = [bound for bound in (self.lower, self.upper) if bound is not None]

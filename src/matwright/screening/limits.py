@@ -79,6 +79,7 @@ class ChemistryLimits:
 
     charge_balance: bool = limit(True, "must pass the SMACT test (elements and alloys pass)")
     noble_gases: bool = limit(False, "noble gases are allowed")
+    valence_of_gap: bool = limit(True, "where design is asked for a gap, the rule usual_valence must hold")
     rule_base: tuple[str, ...] = limit((), "rules of `matwright rules` that must hold where they apply")
 
     def __post_init__(self) -> None:

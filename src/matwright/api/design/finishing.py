@@ -76,7 +76,7 @@ class Finisher:
             group = group_of(crystal)
             bucket = (group[0], 0, ())  # after relaxation equal structures may differ in the symmetry found
             twin = seen.twin(crystal, bucket)
-            rules = rules_rung(crystal, self._settings.thresholds)
+            rules = rules_rung(crystal, self._settings.thresholds, self._settings.targets)
             verdicts = [*rules.verdicts, duplicate_verdict("duplicate_relaxed", twin)]
             verdicts += self._library.verdicts(crystal, group[1])
             taken = [Measurement(name="space_group", value=float(group[1]), unit="1")]

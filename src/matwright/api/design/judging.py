@@ -18,14 +18,23 @@ from matwright.screening.verdict import Verdict
 
 DOMAIN = "domain_score"
 """The measurement that says how unlike the training data a candidate is, and the rule about it."""
+VALENCE = "usual_valence"
+"""The rule that a gap needs usual oxidation states."""
 PREDICTED_HULL = "predicted_e_above_hull"
 """The rule that the interval of the predicted energy above the hull reaches the limit."""
 
 __all__ = ["broken", "duplicate_verdict", "judged", "rules_rung", "target_verdicts", "trust_verdicts"]
 
 
-def rules_rung(crystal: Crystal, thresholds: Thresholds) -> Rung:
-    """The cheap rules of the cascade, up to the one with which the total residual exceeds ε."""
+def rules_rung(crystal: Crystal, thresholds: Thresholds, targets: Sequence[Target]) -> Rung:
+    """The cheap rules of the cascade, up to the one with which the total residual exceeds ε.
+
+    Where a gap is asked for, usual oxidation states are, too: a property model does not see a missing electron.
+    """
+    chemistry = thresholds.chemistry
+    wanted = chemistry.valence_of_gap and any(target.asks_for_a_gap for target in targets)
+    if wanted and VALENCE not in chemistry.rule_base:
+        thresholds = replace(thresholds, chemistry=replace(chemistry, rule_base=(*chemistry.rule_base, VALENCE)))
     verdicts = apply_rules(crystal, thresholds)
     seconds = sum(verdict.seconds for verdict in verdicts)
     return judged(result.RULES, verdicts, residual=thresholds.residual, seconds=seconds)

@@ -74,7 +74,11 @@ class Proposer:
             return record
         self._seen.add(record.id, crystal, group)
         record = record.climbed(self._novel(crystal, group))
-        return record.climbed(rules_rung(crystal, self._settings.thresholds)) if record.alive else record
+        return (
+            record.climbed(rules_rung(crystal, self._settings.thresholds, self._settings.targets))
+            if record.alive
+            else record
+        )
 
     def _novel(self, crystal: Crystal, group: Group) -> Rung:
         start = time.perf_counter()

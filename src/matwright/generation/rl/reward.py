@@ -155,7 +155,7 @@ class Reward:
         if FORMATION_ENERGY in believed:
             formation = believed[FORMATION_ENERGY]
             believed[FORMATION_ENERGY] = replace(formation, mean=formation.mean + lift)
-        if self.config.valence > 0 and any(map(_asks_for_a_gap, self.targets)):
+        if self.config.valence > 0 and any(target.asks_for_a_gap for target in self.targets):
             gap, usual = believed[BAND_GAP], predictions[VALENCE.name].mean >= self.config.valence
             believed[BAND_GAP] = replace(gap, mean=np.where(usual, gap.mean, np.minimum(gap.mean, 0.0)))
         return believed
@@ -202,11 +202,6 @@ class Reward:
         domain = predictions[self.targets[0].name].domain_score
         limit = self.config.domain_limit
         return np.where(np.isnan(domain), 0.0, np.clip((domain - limit) / (1 - limit), 0.0, 1.0))
-
-
-def _asks_for_a_gap(target: Target) -> bool:
-    """Whether a metal cannot meet it, or does worst."""
-    return target.name == BAND_GAP and (target.kind is TargetKind.MAXIMISE or (target.lower or 0.0) > 0)
 
 
 def expected_distance(target: Target, mean: Floats, std: Floats) -> Floats:

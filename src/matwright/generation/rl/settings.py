@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import final
 
 from matwright.errors import InputError
+from matwright.physics.valence import USUAL
 
 
 @final
@@ -37,8 +38,7 @@ class RewardConfig:
             more, and a prediction that says so is rather an error of the model. The stability term falls again, and
             the formation energy counts as lying so far below the hull.
         valence: likelihood of its oxidation states below which a crystal is taken for a metal where a gap is asked for,
-            whatever is predicted; 0 for never. Of the training crystals of `mp-crystal` below 0.02 every thirteenth has
-            a gap of more than 0.3 eV, of those above it 72 %, and 82 % of all that have one lie above.
+            whatever is predicted (see `matwright.physics.valence`); 0 for never.
         uncertainty: weight of the uncertainty penalty in 0..2.
         domain_limit: domain score from which a crystal counts as unlike the training data, in [0, 1).
     """
@@ -51,7 +51,7 @@ class RewardConfig:
     stability: float = 0.2
     hull_scale: float = 0.1
     plausible: float = 0.05
-    valence: float = 0.02
+    valence: float = USUAL
     uncertainty: float = 0.1
     domain_limit: float = 0.8
 

@@ -13,6 +13,7 @@ from matwright.physics.rules.verdict import Reference, RuleVerdict
 _RULES: tuple[tuple[Reference, Callable[[Subject], RuleVerdict]], ...] = (
     (neutrality.NEUTRALITY, neutrality.charge_neutrality),
     (neutrality.BALANCE, neutrality.electronegativity_balance),
+    (neutrality.USUAL_VALENCE, neutrality.usual_valence),
     (ionic.SIZE, ionic.radius_ratio),
     (ionic.VALENCE, ionic.valence_sum),
     (ionic.PARSIMONY, ionic.parsimony),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from matwright.elements import ELECTRONEGATIVITY, SYMBOLS
 from matwright.physics.chemistry import OXIDATION_STATES, least_charge
 from matwright.physics.rules.subject import Subject
 from matwright.physics.rules.verdict import Reference, RuleVerdict, judged, not_applicable
+from matwright.physics.valence import USUAL, valence_likelihood
 
 SMACT = "D. W. Davies et al., Chem 1, 617 (2016)"
 NEUTRALITY = Reference(
@@ -20,6 +23,12 @@ BALANCE = Reference(
     rule="electronegativity_balance",
     title="the anions are the more electronegative elements",
     text=f"L. Pauling, J. Am. Chem. Soc. 54, 3570 (1932); as a test {SMACT}",
+)
+USUAL_VALENCE = Reference(
+    rule="usual_valence",
+    title="usual oxidation states make the formula neutral: most compounds that do not have no gap",
+    text="states of the Inorganic Crystal Structure Database by pymatgen, S. P. Ong et al., Comput. Mater. Sci. 68, "
+    "314 (2013); limit ours, from gaps of the Materials Project",
 )
 _RESOLUTION = 0.01  # of Pauling's scale: equal electronegativities give no direction
 
@@ -55,6 +64,17 @@ def electronegativity_balance(subject: Subject) -> RuleVerdict:
         f"and the cation {SYMBOLS[cation]} {_electronegativity(cation):.2f}"
     )
     return judged(BALANCE, subject.states.margin, reason, lower=_RESOLUTION)
+
+
+def usual_valence(subject: Subject) -> RuleVerdict:
+    """Value: product over the elements of their state's share, for the likeliest neutral choice (`physics.valence`)."""
+    if reason := _nothing_to_balance(subject):
+        return not_applicable(USUAL_VALENCE, reason)
+    numbers, amounts = np.array([list(subject.amounts)]), np.array([list(subject.amounts.values())])
+    value = float(valence_likelihood(numbers, amounts)[0])
+    said = f"the likeliest have {value:.2g}" if value else "none make it neutral"
+    reason = f"of the usual oxidation states of its elements {said}"
+    return judged(USUAL_VALENCE, value, reason, lower=USUAL)
 
 
 def _electronegativity(number: int) -> float:

@@ -76,6 +76,17 @@ def test_rock_salt_keeps_the_rules_of_ionic_crystals() -> None:
     assert found["electronegativity_balance"].value == pytest.approx(3.16 - 0.93)
 
 
+def test_a_compound_that_lacks_an_electron_has_no_usual_valences() -> None:
+    """K+ Y3+ Ag+ 3 Se2- lacks one; with Ag2+ it is neutral, which is what the rules of neutrality accept."""
+    complete, lacking = verdicts("KYCdSe3")["usual_valence"], verdicts("KYAgSe3")
+    assert complete.outcome is Outcome.HOLDS
+    assert lacking["charge_neutrality"].outcome is Outcome.HOLDS
+    assert lacking["usual_valence"].outcome is Outcome.BROKEN
+    assert lacking["usual_valence"].reason.endswith("the likeliest have 0.015")
+    assert verdicts("BaLuMgTe3")["usual_valence"].reason.endswith("none make it neutral")
+    assert {verdicts(formula)["usual_valence"].outcome for formula in ("Si", "MgAl")} == {Outcome.DOES_NOT_APPLY}
+
+
 def test_the_bond_valence_of_rock_salt_is_that_of_the_formula() -> None:
     length = bond_valence_length(11, 17)
     assert length is not None
