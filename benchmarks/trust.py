@@ -54,13 +54,12 @@ from matwright.evaluation.records import record_fractions
 from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
 from matwright.materials.properties import PropertySpec
-from matwright.models.checkpoint import load_members, read_model_file
+from matwright.models.checkpoint import read_model_file
 from matwright.models.interface import Prediction
 from matwright.runs import provenance
 from matwright.training.compute import fast_mode
 from matwright.training.settings import protocol
-from matwright.uncertainty.ensemble import EnsembleModel
-from matwright.uncertainty.stored import save_trust
+from matwright.uncertainty.stored import load_plain_model, save_trust
 
 DATA = Path(os.environ.get("MATWRIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 LEVELS = (0.5, 0.9, 0.95)
@@ -207,8 +206,8 @@ def calibrate(model: Path, store: GraphStore, source: Any, seed: int) -> None:
     parts = Parts(train=own["train"], validation=own["val"], test=own["test"])
     coded = coded_by(store, source.wanted.schema, described.config.conditions)
     with fast_mode():
-        ensemble = EnsembleModel(load_members(model, described))
-        save_trust(model, assess(ensemble, coded, parts, described.specs, seed=seed).trust)
+        plain = load_plain_model(model, described)
+        save_trust(model, assess(plain, coded, parts, described.specs, seed=seed).trust)
 
 
 def judged(run: Path, model: Path, source: Any, store: GraphStore | None = None) -> Judged:

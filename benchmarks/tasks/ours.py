@@ -150,7 +150,7 @@ def predict_fold(
     ).shares
     print("  weights of the trees:", {name: share.weights for name, share in shares.items()}, flush=True)
     said = [shares[target.name].said(column, asked) for target, column in zip(table.targets, mean.T, strict=True)]
-    blended = [weights @ parts for parts, weights in said]
+    blended = [weights @ parts for parts, weights, _ in said]
     return {"gem_ppm": in_units(table, np.stack(blended, axis=1)), f"gem_ppm, {NETWORK}": in_units(table, mean)}
 
 

@@ -40,6 +40,12 @@ _LEAST_MODULUS = 0.1  # GPa
 WEIGHT_STEPS = 20
 """A weight is a whole number of these parts of one."""
 
+DOUBT_LEAF, DOUBT_COLUMNS = 10, 0.3
+"""Records in a leaf, and share of the columns at a split, of trees that learn errors: these are mostly chance."""
+
+_LOG_OF_ERROR = 0.635  # -E ln|x| of a standard normal x, (γ + ln 2) / 2: from mean log errors to standard deviations
+_LEAST_ERROR, _LEAST_OF_MEAN = 0.1, 0.01  # of the median and of the mean error: what is added before the logarithm
+
 TENSOR_MODULI = ("bulk_modulus", "shear_modulus")
 """Of what follows from an elastic tensor, that of which trees speak; the tensor is scaled to it."""
 
@@ -57,11 +63,15 @@ class Share:
         weights: of the mean over the randomised trees, of their median, and of the boosted trees, each at least 0 and
             with a sum of at most 1; the rest is the network's. A median can be exactly 0, the gap of half of all
             compounds, where a mean cannot.
+        doubt: trees that say the natural logarithm of the standard deviation to expect, learned from errors of the
+            blend on training records that it did not see; they ask the features and `_clues`. None where trees do not
+            count, and in models of before.
     """
 
     forest: Forest | None
     boosted: Forest | None
     weights: tuple[float, ...]
+    doubt: Forest | None = None
 
     @property
     def weight(self) -> float:
@@ -75,22 +85,38 @@ class Share:
             self.boosted is None and sum(self.weights[2:]) > 0
         )
 
-    def said(self, network: Floats, features: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        """What each part says, (n_parts, n) with the network's (n,) first, and the weights of the parts, of sum 1."""
-        parts, weights = [network[None]], [1 - self.weight]
+    def said(self, network: Floats, features: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
+        """What each part says, (n_parts, n) with the network's (n,) first, and the weights of the parts, of sum 1.
+
+        The third is (n,) how far the randomised trees lie apart, their standard deviation; 0 where there are none.
+        """
+        parts, weights, spread = [network[None]], [1 - self.weight], np.zeros(len(network))
         if self.forest is not None:
-            parts.append(_centres(self.forest, features))
+            centres = _centres(self.forest, features)
+            parts.append(centres[:2])
             weights += self.weights[:2]
+            spread = centres[2]
         if self.boosted is not None:
             parts.append(self.boosted.predict(features)[None])
             weights += self.weights[2:]
-        return np.concatenate(parts), np.array(weights)
+        return np.concatenate(parts), np.array(weights), spread
 
 
 def _centres(forest: Forest, features: NDArray[np.float32]) -> Floats:
-    """(2, n) mean and median over the trees."""
+    """(3, n) mean, median and standard deviation over the trees."""
     each = forest.each(features)
-    return np.stack([each.mean(axis=1), np.median(each, axis=1)])
+    return np.stack([each.mean(axis=1), np.median(each, axis=1), each.std(axis=1)])
+
+
+def _clues(trees: Floats, weights: Floats, spread: Floats, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, 3 + n_features) what tells errors: what trees say, how far their kinds and they lie apart, the features.
+
+    From what each kind of trees says, (n_kinds, n), the weights of the kinds, and the (n,) spread of the randomised
+    ones. Roots of distances: a random threshold finds a small one as easily as a large one.
+    """
+    mean = weights @ trees / weights.sum()
+    apart = weights @ (trees - mean) ** 2 / weights.sum()
+    return np.concatenate([np.stack([mean, apart**0.25, spread**0.5], axis=1).astype(np.float32), features], axis=1)
 
 
 @final
@@ -116,8 +142,12 @@ def learn_shares(
     *,
     seed: int,
     trees: int = TREES,
+    counts: Floats | None = None,
 ) -> Shares:
     """Return the trees of all numeric properties, with the weights that suit records they did not see.
+
+    With `counts` they learn too how large errors are, from all training records: those of the blend where a network
+    did not see the record, those of the trees alone where each did.
 
     Args:
         layout: of the columns of `features`.
@@ -128,6 +158,7 @@ def learn_shares(
         specs: one a target.
         seed: of the forests.
         trees: of each forest.
+        counts: (n, n_targets) how much the error of each record counts, at least 0; None if errors are not learned.
     """
     found = {}
     elastic = any(spec.name in COMPONENT_NAMES for spec in specs)
@@ -137,21 +168,72 @@ def learn_shares(
             continue
         judged = known & np.isfinite(network[:, column])
         growers = (partial(Forest.learn, seed=seed, trees=trees), partial(Forest.boost, seed=seed))
-        unseen = np.full((KINDS, len(targets)), np.nan)
-        for part in np.unique(parts[judged]):
-            own, others = judged & (parts == part), known & (parts != part)
+        asked = judged if counts is None else known & (counts[:, column] > 0) | judged
+        unseen, spread = np.full((KINDS, len(targets)), np.nan), np.zeros(len(targets))
+        for part in np.unique(parts[asked]):
+            own, others = asked & (parts == part), known & (parts != part)
             if others.any():
                 forest, boosted = (grow(features[others], targets[others, column]) for grow in growers)
-                unseen[:2, own], unseen[2, own] = _centres(forest, features[own]), boosted.predict(features[own])
+                centres = _centres(forest, features[own])
+                unseen[:2, own], spread[own] = centres[:2], centres[2]
+                unseen[2, own] = boosted.predict(features[own])
         judged &= np.isfinite(unseen).all(axis=0)
         weights = best_weights(targets[judged, column], network[judged, column], unseen[:, judged])
-        counts = (sum(weights[:2]) > 0, weights[2] > 0)
+        doubt = None
+        if counts is not None and sum(weights) > 0:
+            count = np.where(np.isfinite(unseen).all(axis=0), counts[:, column], 0.0)
+            truth, said = targets[:, column], network[:, column]
+            doubt = _doubt(truth, said, unseen, np.array(weights), spread, features, count, seed, trees)
+        wanted = (sum(weights[:2]) > 0 or doubt is not None, weights[2] > 0)  # the spread of trees tells errors
         kept = [
             grow(features[known], targets[known, column]) if counted else None
-            for grow, counted in zip(growers, counts, strict=True)
+            for grow, counted in zip(growers, wanted, strict=True)
         ]
-        found[spec.name] = Share(forest=kept[0], boosted=kept[1], weights=weights)
+        found[spec.name] = Share(forest=kept[0], boosted=kept[1], weights=weights, doubt=doubt)
     return Shares(layout=layout, shares=found)
+
+
+def _doubt(
+    truth: Floats,
+    network: Floats,
+    trees: Floats,
+    weights: Floats,
+    spread: Floats,
+    features: NDArray[np.float32],
+    count: Floats,
+    seed: int,
+    n_trees: int,
+) -> Forest | None:
+    """Trees that learned the logarithms of errors on unseen records; None where there are too few, or no error.
+
+    Args:
+        truth, network: (n,) as known, and as a network said that did not see the record, NaN where there is none.
+        trees: (n_kinds, n) what trees said that did not see it.
+        weights: (n_kinds,) of the trees in the blend, of a sum above 0.
+        spread: (n,) over the randomised trees.
+        features: (n, n_features).
+        count: (n,) how much each error counts; where it is 0 the others need not be known.
+        seed, n_trees: of the trees.
+    """
+    used = count > 0
+    if used.sum() < 2 * DOUBT_LEAF:
+        return None
+    truth, network, trees, spread, features = truth[used], network[used], trees[:, used], spread[used], features[used]
+    alone = weights @ trees / weights.sum()
+    said = np.where(np.isnan(network), alone, (1 - weights.sum()) * network + weights @ trees)
+    error = np.abs(truth - said)
+    least = max(_LEAST_ERROR * float(np.median(error)), _LEAST_OF_MEAN * float(error.mean()))
+    if least == 0:
+        return None
+    return Forest.learn(
+        _clues(trees, weights, spread, features),
+        np.log(error + least) + _LOG_OF_ERROR,
+        seed=seed,
+        trees=n_trees,
+        leaf=DOUBT_LEAF,
+        columns=DOUBT_COLUMNS,
+        counts=count[used],
+    )
 
 
 def best_weights(truth: Floats, network: Floats, trees: Floats) -> tuple[float, ...]:
@@ -193,7 +275,9 @@ def check_blend(config: GemPpmConfig, specs: Sequence[PropertySpec]) -> None:
 class BlendedModel:
     """A model whose means are weighted means of its own and of those of trees.
 
-    Where they disagree, none knows: the epistemic variance grows by Σ w (ŷ_part - ŷ)², that of a mixture.
+    Where they disagree, none knows: the epistemic variance grows by Σ w (ŷ_part - ŷ)², that of a mixture. Trees that
+    learned errors of the blend say its aleatoric part in the place of the network, which knows its own errors alone;
+    beside them the epistemic variance grows by that over the randomised trees too, since each tree is a guess.
     """
 
     def __init__(self, inner: PropertyModel, shares: Shares) -> None:
@@ -220,11 +304,16 @@ class BlendedModel:
 def _blended(prediction: Prediction, share: Share, features: NDArray[np.float32]) -> Prediction:
     spec = prediction.spec
     lower, upper = (-np.inf if spec.lower is None else spec.lower, np.inf if spec.upper is None else spec.upper)
-    said, weights = share.said(prediction.mean, features)
-    said[1:] = np.clip(said[1:], lower, upper)
+    said, weights, spread = share.said(prediction.mean, features)
+    trees = said[1:].copy()
+    said[1:] = np.clip(trees, lower, upper)
     mean = weights @ said
     apart = weights @ (said - mean) ** 2
-    return replace(prediction, mean=mean, epistemic=np.sqrt(prediction.epistemic**2 + apart))
+    blended = replace(prediction, mean=mean, epistemic=np.sqrt(prediction.epistemic**2 + apart))
+    if share.doubt is None:
+        return blended
+    aleatoric = np.exp(share.doubt.predict(_clues(trees, weights[1:], spread, features)))
+    return replace(blended, epistemic=np.hypot(blended.epistemic, spread), aleatoric=aleatoric)
 
 
 def _scaled_tensor(properties: Mapping[str, Prediction]) -> dict[str, Prediction]:

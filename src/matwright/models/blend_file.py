@@ -18,9 +18,10 @@ from matwright.models.forest import Forest
 from matwright.serialization import atomic_write_bytes
 
 FOREST_FILE = "forest.safetensors"
-FORMAT, OLDER_FORMAT, HEADER = "matwright-forest-2", "matwright-forest-1", "forest"
+FORMAT, HEADER = "matwright-forest-3", "forest"
+OLD_FORMAT, OLDER_FORMAT = "matwright-forest-2", "matwright-forest-1"  # without trees that learned errors
 FIELDS = ("feature", "number", "usual")
-BOOSTED = "boosted-"
+BOOSTED, DOUBT = "boosted-", "doubt-"
 
 
 def save_shares(folder: Path, shares: Shares) -> None:
@@ -29,7 +30,7 @@ def save_shares(folder: Path, shares: Shares) -> None:
 
     tensors: dict[str, NDArray[Any]] = {}
     for name, share in shares.shares.items():
-        for kind, forest in (("", share.forest), (BOOSTED, share.boosted)):
+        for kind, forest in (("", share.forest), (BOOSTED, share.boosted), (DOUBT, share.doubt)):
             if forest is not None:
                 tensors |= {f"{kind}{field}/{name}": getattr(forest, field) for field in FIELDS}
     weights = {name: share.weights for name, share in shares.shares.items()}
@@ -51,7 +52,7 @@ def load_shares(folder: Path, schema: ConditionSchema | None) -> Shares:
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-            if header.get("format") not in (FORMAT, OLDER_FORMAT):
+            if header.get("format") not in (FORMAT, OLD_FORMAT, OLDER_FORMAT):
                 raise InputError(f"{path} is not a forest that this version of matwright reads: train the model again")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         if header["format"] == OLDER_FORMAT:  # the mean of randomised trees alone, which saw no geometry
@@ -64,6 +65,7 @@ def load_shares(folder: Path, schema: ConditionSchema | None) -> Shares:
                 forest=_forest(arrays, "", name),
                 boosted=_forest(arrays, BOOSTED, name),
                 weights=tuple(float(weight) for weight in weights),
+                doubt=_forest(arrays, DOUBT, name),
             )
             for name, weights in header["weights"].items()
         }

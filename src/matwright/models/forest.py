@@ -56,22 +56,35 @@ class Forest:
         *,
         seed: int,
         trees: int = TREES,
+        leaf: int = 1,
+        columns: float = 1.0,
+        counts: NDArray[np.float64] | None = None,
     ) -> Forest:
         """Return extremely randomised trees (P. Geurts et al., Mach. Learn. 63, 3 (2006)).
 
-        Each leaf holds one record or equal ones: such trees interpolate, and their mean is smooth. Splits are chosen as
-        the library does by default: among one random split of every feature. From features (n, n_features), NaN where
-        missing, and values (n,).
+        With leaves of one record or of equal ones such trees interpolate, and their mean is smooth. Splits are chosen
+        as the library does by default: among one random split of every feature. From features (n, n_features), NaN
+        where missing, and values (n,).
+
+        Args:
+            features, values: to learn from.
+            seed: of the splits.
+            trees: how many.
+            leaf: the least number of records in one.
+            columns: share of the features, drawn anew at each split, of which one is chosen.
+            counts: (n,) how much each record counts; all the same by default.
 
         Raises:
             InputError: scikit-learn is not installed, or there are no rows.
         """
         library, usual = _library(values), _usual(features)
-        regressor = library.ExtraTreesRegressor(n_estimators=trees, random_state=seed % 2**32)
+        regressor = library.ExtraTreesRegressor(
+            n_estimators=trees, min_samples_leaf=leaf, max_features=columns, random_state=seed % 2**32
+        )
         table = _filled(features, usual)
-        columns = _distinct(table)
-        regressor.fit(table[:, columns], values)
-        return cls._of([estimator.tree_ for estimator in regressor.estimators_], usual, columns)
+        distinct = _distinct(table)
+        regressor.fit(table[:, distinct], values, sample_weight=counts)
+        return cls._of([estimator.tree_ for estimator in regressor.estimators_], usual, distinct)
 
     @classmethod
     def boost(cls, features: NDArray[np.float32], values: NDArray[np.float64], *, seed: int) -> Forest:
