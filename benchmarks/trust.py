@@ -14,10 +14,12 @@ chemical system the model was trained on: a split by formula leaves most test re
 
 "best Spearman" says how well the errors can be ranked at all, from the prediction and the composition: by a forest
 taught the errors of the other test records, compositions kept together. It has seen test errors, which no model may;
-nothing is chosen by it.
+nothing is chosen by it. "expected" is the Spearman correlation that the stated standard deviations would have with
+normal errors of exactly their size: no ranking by standard deviations that differ as little can be better. The interval
+is that of 95 % of the bootstrap samples of compositions.
 
-The models are those of `matwright train` with `--ensemble`; the tables are read from the folder MATWRIGHT_DATA. Models
-already in --out are not trained again, but calibrated anew.
+The models are those of `matwright train` with `--ensemble`; the tables are read from the folder MATWRIGHT_DATA. Networks
+already in --out are not trained again, but the trees beside them are learned and all is calibrated anew.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from matwright.api.assessment import Parts, assess, exact_targets
+from matwright.api.blend import forest_beside
 from matwright.api.columns import TableColumns
 from matwright.api.conditions import coded_by
 from matwright.api.folds import cross_validate
@@ -54,12 +57,13 @@ from matwright.evaluation.records import record_fractions
 from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
 from matwright.materials.properties import PropertySpec
-from matwright.models.checkpoint import read_model_file
-from matwright.models.interface import Prediction
+from matwright.models.checkpoint import load_members, read_model_file
+from matwright.models.interface import Prediction, PropertyModel
 from matwright.runs import provenance
 from matwright.training.compute import fast_mode
 from matwright.training.settings import protocol
-from matwright.uncertainty.stored import load_plain_model, save_trust
+from matwright.uncertainty.ensemble import EnsembleModel
+from matwright.uncertainty.stored import save_trust
 
 DATA = Path(os.environ.get("MATWRIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 LEVELS = (0.5, 0.9, 0.95)
@@ -67,6 +71,8 @@ SHARE_OF_ELEMENTS, SHARE_OF_SYSTEMS, COMMON = 0.1, 1 / 12, 0.08
 PARTS = ("test", "elements", "systems")
 HELD_OUT = "held-out"
 LEAST_FRACTION = 0.01
+SAMPLES = 500
+"""Of bootstraps, and of drawn errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +146,7 @@ def run(task: Task, seed: int, workers: int, folder: Path) -> None:
     models = [folder / "run" / f"fold-{fold + 1}" for fold in range(task.folds)] or [folder / "run"]
     if all((model / "model.json").exists() for model in models):
         for model in models:
-            calibrate(model, GraphStore.open(folder / "run" / "store"), source, seed)
+            calibrate(model, GraphStore.open(folder / "run" / "store"), source, settings)
     elif task.folds:
         cross_validate(source, settings, folds=task.folds, out=folder / "run", workers=workers, progress=progress())
     else:
@@ -199,15 +205,18 @@ def parts_of(model: Path) -> Mapping[str, np.ndarray]:
     return {part: np.flatnonzero(names == part) for part in ("train", "val", "test")}
 
 
-def calibrate(model: Path, store: GraphStore, source: Any, seed: int) -> None:
-    """Take intervals, spreads and domain score of a trained model anew, on its own validation part."""
+def calibrate(model: Path, store: GraphStore, source: Any, settings: TrainSettings) -> None:
+    """Learn the trees beside trained networks anew, and all that is taken on their own validation part."""
     described = read_model_file(model)
     own = parts_of(model)
     parts = Parts(train=own["train"], validation=own["val"], test=own["test"])
     coded = coded_by(store, source.wanted.schema, described.config.conditions)
     with fast_mode():
-        plain = load_plain_model(model, described)
-        save_trust(model, assess(plain, coded, parts, described.specs, seed=seed).trust)
+        members = load_members(model, described)
+        plain: PropertyModel = EnsembleModel(members)
+        if described.forest:
+            plain = forest_beside(members, model, settings, described.config, coded, parts).around(plain)
+        save_trust(model, assess(plain, coded, parts, described.specs, seed=settings.seed).trust)
 
 
 def judged(run: Path, model: Path, source: Any, store: GraphStore | None = None) -> Judged:
@@ -271,7 +280,33 @@ def print_report(specs: Sequence[PropertySpec], part: str, found: Judged) -> Non
         report = report_regression(truth, own.mean, own.std, bounds, spec.unit)
         print(f"{part:18s} {spec.name}: {line(report)}")
         if part == HELD_OUT:
-            print(f"{'':18s} {spec.name}: best Spearman {ceiling(truth, own, found.fractions):.2f}")
+            low, high = likely(truth, own, found.fractions)
+            print(
+                f"{'':18s} {spec.name}: Spearman between {low:.2f} and {high:.2f}, expected {expected(truth, own):.2f}, "
+                f"best {ceiling(truth, own, found.fractions):.2f}"
+            )
+
+
+def likely(truth: np.ndarray, prediction: Prediction, fractions: np.ndarray) -> tuple[float, float]:
+    """Between which the correlation lies in 95 % of bootstrap samples of compositions."""
+    known = ~np.isnan(truth)
+    own, random = prediction.at(known), np.random.default_rng(0)
+    error, sigma = np.abs(truth[known] - own.mean), own.std
+    _, groups = np.unique(np.round(fractions[known], 3), axis=0, return_inverse=True)
+    members = [np.flatnonzero(groups.ravel() == group) for group in range(groups.max() + 1)]
+    found = []
+    for _ in range(SAMPLES):
+        drawn = np.concatenate([members[group] for group in random.integers(len(members), size=len(members))])
+        found.append(spearmanr(error[drawn], sigma[drawn]).statistic)
+    low, high = np.quantile(found, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def expected(truth: np.ndarray, prediction: Prediction) -> float:
+    """Spearman's correlation of normal errors with the standard deviations that they were drawn with."""
+    sigma, random = prediction.std[~np.isnan(truth)], np.random.default_rng(0)
+    draws = np.abs(random.normal(size=(SAMPLES, len(sigma)))) * sigma
+    return float(np.mean([spearmanr(error, sigma).statistic for error in draws]))
 
 
 def ceiling(truth: np.ndarray, prediction: Prediction, fractions: np.ndarray) -> float:
