@@ -18,8 +18,8 @@ nothing is chosen by it. "expected" is the Spearman correlation that the stated 
 normal errors of exactly their size: no ranking by standard deviations that differ as little can be better. The interval
 is that of 95 % of the bootstrap samples of compositions.
 
-The models are those of `matwright train` with `--ensemble`; the tables are read from the folder MATWRIGHT_DATA. Networks
-already in --out are not trained again, but the trees beside them are learned and all is calibrated anew.
+The models are those of `matwright train` with `--ensemble`; the tables are read from the folder MATWRIGHT_DATA.
+Networks already in --out are not trained again, but the trees beside them are learned and all is calibrated anew.
 """
 
 from __future__ import annotations
@@ -282,8 +282,8 @@ def print_report(specs: Sequence[PropertySpec], part: str, found: Judged) -> Non
         if part == HELD_OUT:
             low, high = likely(truth, own, found.fractions)
             print(
-                f"{'':18s} {spec.name}: Spearman between {low:.2f} and {high:.2f}, expected {expected(truth, own):.2f}, "
-                f"best {ceiling(truth, own, found.fractions):.2f}"
+                f"{'':18s} {spec.name}: Spearman between {low:.2f} and {high:.2f}, "
+                f"expected {expected(truth, own):.2f}, best {ceiling(truth, own, found.fractions):.2f}"
             )
 
 

@@ -292,16 +292,15 @@ class BlendedModel:
         """Predict with both."""
         plain = self._inner.predict(batch)
         features = self._shares.layout.of_batch(batch)
-        blended = {
-            name: _blended(plain.properties[name], share, features) for name, share in self._shares.shares.items()
-        }
-        properties = {**plain.properties, **blended}
-        if blended and all(name in properties for name in COMPONENT_NAMES):
+        both = {name: blended(plain.properties[name], share, features) for name, share in self._shares.shares.items()}
+        properties = {**plain.properties, **both}
+        if both and all(name in properties for name in COMPONENT_NAMES):
             properties |= _scaled_tensor(properties)
         return replace(plain, properties=properties)
 
 
-def _blended(prediction: Prediction, share: Share, features: NDArray[np.float32]) -> Prediction:
+def blended(prediction: Prediction, share: Share, features: NDArray[np.float32]) -> Prediction:
+    """The network's prediction of n materials together with what trees say of their features (n, n_features)."""
     spec = prediction.spec
     lower, upper = (-np.inf if spec.lower is None else spec.lower, np.inf if spec.upper is None else spec.upper)
     said, weights, spread = share.said(prediction.mean, features)
@@ -309,11 +308,11 @@ def _blended(prediction: Prediction, share: Share, features: NDArray[np.float32]
     said[1:] = np.clip(trees, lower, upper)
     mean = weights @ said
     apart = weights @ (said - mean) ** 2
-    blended = replace(prediction, mean=mean, epistemic=np.sqrt(prediction.epistemic**2 + apart))
+    both = replace(prediction, mean=mean, epistemic=np.sqrt(prediction.epistemic**2 + apart))
     if share.doubt is None:
-        return blended
+        return both
     aleatoric = np.exp(share.doubt.predict(_clues(trees, weights[1:], spread, features)))
-    return replace(blended, epistemic=np.hypot(blended.epistemic, spread), aleatoric=aleatoric)
+    return replace(both, epistemic=np.hypot(both.epistemic, spread), aleatoric=aleatoric)
 
 
 def _scaled_tensor(properties: Mapping[str, Prediction]) -> dict[str, Prediction]:

@@ -22,8 +22,8 @@ from matwright.materials.composition import Composition
 from matwright.materials.conditions import ConditionColumn, ConditionSchema, ProcessStep, StepVocabulary
 from matwright.materials.crystal import Crystal
 from matwright.materials.properties import PropertySpec
-from matwright.models.blend import PARTS, Share, Shares, best_weights, check_blend, learn_shares, parts_of
-from matwright.models.blend_file import FOREST_FILE, FORMAT, HEADER, OLDER_FORMAT, load_shares, save_shares
+from matwright.models.blend import PARTS, Share, Shares, best_weights, blended, check_blend, learn_shares, parts_of
+from matwright.models.blend_file import FOREST_FILE, FORMAT, HEADER, OLD_FORMAT, OLDER_FORMAT, load_shares, save_shares
 from matwright.models.config import GemPpmConfig, HeadConfig, HeadKind
 from matwright.models.flat import FlatLayout, geometry
 from matwright.models.forest import RATE, ROUNDS, Forest
@@ -212,13 +212,68 @@ def test_a_blend_lies_between_and_knows_less_where_the_two_disagree() -> None:
 def test_shares_come_back_from_disk(tmp_path: Path) -> None:
     plain = shares_of_alloys(0.4)
     forest = plain.shares["strength"].forest
-    with_boosted = Share(forest=forest, boosted=forest, weights=(0.1, 0.2, 0.3))
-    shares = replace(plain, shares={"strength": with_boosted})
+    rows = plain.layout.rows(Alloys(), np.arange(3))
+    doubt = Forest.learn(np.concatenate([np.eye(3, dtype=np.float32), rows], axis=1), np.array([0.5, 1.0, 1.5]), seed=0)
+    with_all = Share(forest=forest, boosted=forest, weights=(0.1, 0.2, 0.3), doubt=doubt)
+    shares = replace(plain, shares={"strength": with_all})
     save_shares(tmp_path, shares)
     loaded = load_shares(tmp_path, SCHEMA)
     assert loaded.layout == shares.layout
     first, second = (one.around(Network()).predict(alloys()).properties["strength"] for one in (shares, loaded))
     assert_array_equal(first.mean, second.mean)
+    assert_array_equal(first.epistemic, second.epistemic)
+    assert_array_equal(first.aleatoric, second.aleatoric)
+    assert (first.aleatoric != 3.0).all()
+
+
+def noisy(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, values, and the standard deviation of their noise, which the second feature tells."""
+    random = np.random.default_rng(8)
+    features = random.normal(size=(rows, 4)).astype(np.float32)
+    noise = np.where(features[:, 1] > 0, 2.0, 0.2)
+    return features, features[:, 0] + noise * random.normal(size=rows), noise
+
+
+def doubting(counts: np.ndarray | None) -> tuple[Share, np.ndarray, np.ndarray]:
+    """A share that learned 200 records, and 200 others with the noise of theirs."""
+    features, values, noise = noisy(400)
+    specs, network = (PropertySpec(name="value", unit="MPa"),), np.full((200, 1), np.nan)
+    network[::2] = 0.0
+    shares = learn_shares(
+        FlatLayout(schema=None, repeats=0), features[:200], values[:200, None], network, np.arange(200) // 100, specs,
+        seed=0, trees=20, counts=counts,
+    )  # fmt: skip
+    return shares.shares["value"], features[200:], noise[200:]
+
+
+def test_trees_learn_where_errors_are_large() -> None:
+    share, features, noise = doubting(np.ones((200, 1)))
+    plain = bare_prediction(PropertySpec(name="value", unit="MPa"), np.zeros(200), np.ones(200))
+    found = blended(plain, share, features)
+    large, small = found.aleatoric[noise > 1], found.aleatoric[noise < 1]
+    assert 1.2 < np.median(large) < 3.5
+    assert np.median(small) < 0.6 * np.median(large)
+    without = blended(plain, replace(share, doubt=None), features)
+    assert_array_equal(found.mean, without.mean)
+    assert_array_equal(without.aleatoric, 1.0)
+    assert (found.epistemic > without.epistemic).all()
+
+
+def test_errors_that_do_not_count_teach_nothing() -> None:
+    counts = np.ones((200, 1))
+    counts[10:] = 0.0
+    for count in (counts, None):
+        assert doubting(count)[0].doubt is None
+
+
+def test_a_forest_without_learned_errors_says_the_same_as_before(tmp_path: Path) -> None:
+    save_shares(tmp_path, shares_of_alloys(0.4))
+    path = tmp_path / FOREST_FILE
+    header = {"format": OLD_FORMAT, "repeats": 2, "geometry": False, "weights": {"strength": [0.25, 0.0, 0.0]}}
+    path.write_bytes(save(load(path.read_bytes()), metadata={HEADER: json.dumps(header)}))
+    found = load_shares(tmp_path, SCHEMA).around(Network()).predict(alloys()).properties["strength"]
+    assert_allclose(found.epistemic, np.sqrt(0.25 * 0.75) * np.array([50.0, 30.0, 10.0]), atol=1e-3)
+    assert_array_equal(found.aleatoric, 3.0)
 
 
 def test_a_forest_of_the_older_format_is_read(tmp_path: Path) -> None:
