@@ -1,9 +1,10 @@
-"""What the rules look at: one material with its formula, likely oxidation states and bonds, found once."""
+"""What the rules look at: one material with its formula, likely oxidation states and bonds, found once if at all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 from matwright.elements import ELECTRONEGATIVITY
@@ -18,7 +19,7 @@ LEAST_DIFFERENCE = 1.0
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
     """A material as the rules see it.
 
@@ -27,16 +28,26 @@ class Subject:
         amounts: atomic number → amount in the reduced formula.
         counts: the same as whole numbers, None where they are none.
         alloy: whether all elements are metals and there are at least two.
-        states: likely oxidation states, None where no choice is neutral or nothing is to be balanced.
-        bonds: of an ordered crystal with states, else None.
     """
 
     structure: Structure
     amounts: Mapping[int, float]
     counts: Mapping[int, int] | None
     alloy: bool
-    states: OxidationStates | None
-    bonds: IonicBonds | None
+
+    @cached_property
+    def states(self) -> OxidationStates | None:
+        """Likely oxidation states, None where no choice is neutral or nothing is to be balanced."""
+        if self.counts is None or len(self.amounts) < 2 or self.alloy:
+            return None
+        return likely_states(self.counts)
+
+    @cached_property
+    def bonds(self) -> IonicBonds | None:
+        """Of an ordered crystal with states, else None."""
+        if not isinstance(self.structure, Crystal) or not self.structure.is_ordered or self.states is None:
+            return None
+        return ionic_bonds(self.structure, self.states.states)
 
     @property
     def formula(self) -> str:
@@ -80,13 +91,9 @@ class Subject:
 
 
 def examine(structure: Structure) -> Subject:
-    """The structure with everything that several rules need."""
+    """The structure as the rules see it."""
     reduced = reduce_amounts(amounts_of(structure))
     whole = all(float(amount).is_integer() for amount in reduced.values())
     counts = {number: int(amount) for number, amount in reduced.items()} if whole else None
     alloy = len(reduced) > 1 and is_alloy(reduced)
-    states = likely_states(counts) if counts is not None and len(reduced) > 1 and not alloy else None
-    bonds = None
-    if isinstance(structure, Crystal) and structure.is_ordered and states is not None:
-        bonds = ionic_bonds(structure, states.states)
-    return Subject(structure=structure, amounts=reduced, counts=counts, alloy=alloy, states=states, bonds=bonds)
+    return Subject(structure=structure, amounts=reduced, counts=counts, alloy=alloy)
