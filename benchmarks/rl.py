@@ -52,6 +52,7 @@ from matwright.graphs.builder import build_graph
 from matwright.graphs.settings import GraphSettings
 from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
 from matwright.materials.target import parse_target
+from matwright.physics.valence import USUAL, valence_likelihood
 from matwright.rng import torch_generator
 from matwright.runs import provenance
 from matwright.training.compute import fast_mode
@@ -178,6 +179,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget", type=int, help="crystals scored in one run [default: that of the target]")
     narrow = LearningConfig().least_unique
     parser.add_argument("--least-unique", type=float, default=narrow, help="share of a step that is to differ")
+    usual = RewardConfig().valence
+    parser.add_argument("--valence", type=float, default=usual, help="see RewardConfig; 0 believes any predicted gap")
     parser.add_argument("--assess", type=int, default=1000, help="proposals of one run")
     parser.add_argument("--kept", type=int, default=40, help="hits of one run that are kept for second opinions")
     parser.add_argument("--out", type=Path, default=Path("rl.jsonl"))
@@ -195,7 +198,7 @@ def ingredients(name: str) -> tuple[TrainedGenerator, Surrogate]:
 def run_all(options: argparse.Namespace) -> None:
     learning = replace(LearningConfig(), least_unique=options.least_unique)
     settings = {"assess": options.assess, "learning": _plain(learning)}
-    settings["reward"] = asdict(RewardConfig())
+    settings["reward"] = asdict(replace(RewardConfig(), valence=options.valence))
     lines = _lines(options.out)
     done = {(line["target"], line["way"], line["seed"]) for line in lines}
     if any(line["settings"] != settings for line in lines):
@@ -219,7 +222,8 @@ def started(name: str, seed: int, options: argparse.Namespace) -> Task:
     texts, constraints = TARGETS[name]
     targets = [parse_target(text) for text in texts]
     rollout = Policy(trained, constraints).draw(SCALE_DRAWS, torch_generator(seed, "rl", "scales"))
-    reward = Reward(targets, measure_scales(trained, surrogate, rollout, targets), RewardConfig())
+    config = replace(RewardConfig(), valence=options.valence)
+    reward = Reward(targets, measure_scales(trained, surrogate, rollout, targets), config)
     return Task(
         trained=trained,
         constraints=constraints,
@@ -294,8 +298,9 @@ def report(lines: list[dict[str, Any]]) -> None:
             continue
         untuned = _spread([line["before"]["hit_rate"] for line in some if line["way"] == some[0]["way"]], percent=True)
         print(f"\n{name}: {'; '.join(TARGETS[name][0])}; {some[0]['budget']} scored | untuned hit rate {untuned}")
-        print("| way | seeds | hit rate | times untuned | uniqueness | validity | novel hits in budget | CPU s |")
-        print("|---|---|---|---|---|---|---|---|")
+        heads = ["way", "seeds", "hit rate", "times untuned", "uniqueness", "validity", "novel hits in budget", "CPU s"]
+        heads += ["kept hits", "with usual valences", "of the commonest prototype"]
+        print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
         for way in WAYS:
             runs = [line for line in some if line["way"] == way]
             if runs:
@@ -314,8 +319,25 @@ def _row(way: str, runs: list[dict[str, Any]]) -> str:
         _spread([run["after"]["validity"] for run in runs], percent=True),
         _spread([run["found"] for run in runs]),
         _spread([run["cpu_seconds"] for run in runs]),
+        *_kinds([hit for run in runs for hit in run["hits"]]),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _kinds(hits: list[dict[str, Any]]) -> list[str]:
+    """How many hits there are, and which shares of them have usual valences and are of the commonest prototype."""
+    if not hits:
+        return ["0", "-", "-"]
+    elements = [Counter(hit["numbers"]) for hit in hits]
+    width = max(map(len, elements))
+    numbers = np.array([[*some, *[0] * (width - len(some))] for some in elements])
+    amounts = np.array([[*some.values(), *[0] * (width - len(some))] for some in elements], dtype=np.float64)
+    usual = valence_likelihood(numbers, amounts) >= USUAL
+    kinds = Counter(
+        (hit["space_group"], tuple(sorted(some.values()))) for hit, some in zip(hits, elements, strict=True)
+    )
+    (_, most) = kinds.most_common(1)[0]
+    return [str(len(hits)), f"{usual.mean():.0%}", f"{most / len(hits):.0%}"]
 
 
 def _spread(values: list[float], *, percent: bool = False) -> str:
