@@ -52,7 +52,7 @@ from matwright.graphs.builder import build_graph
 from matwright.graphs.settings import GraphSettings
 from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
 from matwright.materials.target import parse_target
-from matwright.physics.valence import USUAL, valence_likelihood
+from matwright.physics.valence import valence_likelihood
 from matwright.rng import torch_generator
 from matwright.runs import provenance
 from matwright.training.compute import fast_mode
@@ -332,7 +332,7 @@ def _kinds(hits: list[dict[str, Any]]) -> list[str]:
     width = max(map(len, elements))
     numbers = np.array([[*some, *[0] * (width - len(some))] for some in elements])
     amounts = np.array([[*some.values(), *[0] * (width - len(some))] for some in elements], dtype=np.float64)
-    usual = valence_likelihood(numbers, amounts) >= USUAL
+    usual = valence_likelihood(numbers, amounts) >= RewardConfig().valence
     kinds = Counter(
         (hit["space_group"], tuple(sorted(some.values()))) for hit, some in zip(hits, elements, strict=True)
     )

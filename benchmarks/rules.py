@@ -8,7 +8,7 @@ its sites in random order, and `mixed` replaces its elements, each by one drawn 
 A rule is counted where it applies.
 
 Then, for each part of that table, how many crystals have a gap of the Materials Project of more than 0.3 eV, with and
-without usual valences, at the limit of the rule and at others.
+without usual valences, at the limit of the rule and at that of RewardConfig.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _print_gaps() -> None:
     print("|---|---|---|---|---|---|---|")
     for part in ("train", "val", "test"):
         own = np.array([row["split"] == part for row in rows])
-        for limit in (USUAL / 4, USUAL, 4 * USUAL):
+        for limit in (USUAL, 10 * USUAL):
             usual, gap = likelihood[own] >= limit, has_gap[own]
             shares = [usual.mean(), gap[usual].mean(), gap[~usual].mean(), usual[gap].mean()]
             print(f"| {part} | {limit:g} | {own.sum()} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |")

@@ -40,7 +40,7 @@ def optimise(
     valence: Annotated[
         float,
         typer.Option(help="Likelihood of its oxidation states below which a crystal counts as a metal, for a gap."),
-    ] = 0.02,
+    ] = 0.2,
     elements: options.Elements = None,
     require: options.Require = None,
     exclude: options.Exclude = None,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matwright.elements import ELECTRONEGATIVITY
 from matwright.materials.formula import parse_formula
 from matwright.physics.chemistry import state_shares
-from matwright.physics.valence import RAREST, valence_likelihood
+from matwright.physics.valence import ANIONS, RAREST, state_shares_beside, valence_likelihood
 
 
 def likelihoods(*formulas: str) -> np.ndarray:
@@ -34,9 +34,17 @@ def test_metals_and_compounds_that_lack_an_electron_have_none() -> None:
 
 
 def test_the_likelihood_is_the_product_of_the_shares() -> None:
-    sodium, chlorine = state_shares(11)[1], state_shares(17)[-1]
-    assert likelihoods("NaCl", "Na4Cl4") == pytest.approx(sodium * chlorine)
-    assert likelihoods("ClNa") == pytest.approx(sodium * chlorine)  # whatever the order
+    gallium, arsenic = state_shares(31)[3], state_shares(33)[-3]
+    assert likelihoods("GaAs", "Ga4As4", "AsGa") == pytest.approx(gallium * arsenic)
+
+
+def test_shares_are_those_beside_the_anion() -> None:
+    """Cu2+ is usual beside oxygen, Cu+ beside selenium."""
+    assert state_shares_beside(8)[29][2] > 0.5 > 0.2 > state_shares_beside(34)[29][2]
+    oxide, selenide = likelihoods("CsLaCuO3", "CsLaCuSe3")
+    assert oxide == pytest.approx(state_shares_beside(8)[29][2], rel=0.05)
+    assert selenide < 0.2 < likelihoods("BaYCuSe3")[0]
+    assert likelihoods("NaCl")[0] == 1.0
 
 
 @given(
@@ -46,8 +54,10 @@ def test_the_likelihood_is_the_product_of_the_shares() -> None:
 def test_it_is_the_best_of_all_choices(symbols: list[str], counts: list[int]) -> None:
     formula = "".join(f"{symbol}{count}" for symbol, count in zip(symbols, counts, strict=False))
     row = parse_formula(formula)
+    strongest = max(row, key=lambda number: ELECTRONEGATIVITY[number])
+    shares = state_shares_beside(strongest if strongest in ANIONS else 0)
     products = []
-    for choice in product(*(state_shares(number).items() for number in row)):
+    for choice in product(*(shares[number].items() for number in row)):
         charges = np.array([state for state, _ in choice])
         pull = np.array([ELECTRONEGATIVITY[number] for number in row])
         ordered = max(pull[charges > 0], default=-np.inf) < min(pull[charges < 0], default=np.inf)

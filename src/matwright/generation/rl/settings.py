@@ -38,7 +38,8 @@ class RewardConfig:
             more, and a prediction that says so is rather an error of the model. The stability term falls again, and
             the formation energy counts as lying so far below the hull.
         valence: likelihood of its oxidation states below which a crystal is taken for a metal where a gap is asked for,
-            whatever is predicted (see `matwright.physics.valence`); 0 for never.
+            whatever is predicted (see `matwright.physics.valence`); 0 for never. Stricter than the rule of the rule
+            base: a policy finds the compounds in which an unlikely state is the only one that is neutral.
         uncertainty: weight of the uncertainty penalty in 0..2.
         domain_limit: domain score from which a crystal counts as unlike the training data, in [0, 1).
     """
@@ -51,7 +52,7 @@ class RewardConfig:
     stability: float = 0.2
     hull_scale: float = 0.1
     plausible: float = 0.05
-    valence: float = USUAL
+    valence: float = 10 * USUAL
     uncertainty: float = 0.1
     domain_limit: float = 0.8
 
