@@ -25,8 +25,8 @@ RAREST = 1e-3
 USUAL = 0.02
 """From which likelihood on valences count as usual (ours).
 
-Of 6,623 known crystals (training part of `mp_crystals.csv.gz`, gaps of the Materials Project) 72 % of those above it
-have a gap of more than 0.3 eV, 7.5 % of those below; 82 % of all that have such a gap lie above (benchmarks/rules.py).
+Of 6,623 known crystals (training part of `mp_crystals.csv.gz`, gaps of the Materials Project) 70 % of those above it
+have a gap of more than 0.3 eV, 7 % of those below; 83 % of all that have such a gap lie above (benchmarks/rules.py).
 """
 
 Floats = NDArray[np.float64]

@@ -27,8 +27,8 @@ BALANCE = Reference(
 USUAL_VALENCE = Reference(
     rule="usual_valence",
     title="usual oxidation states make the formula neutral: most compounds that do not have no gap",
-    text="states of the Inorganic Crystal Structure Database by pymatgen, S. P. Ong et al., Comput. Mater. Sci. 68, "
-    "314 (2013); limit ours, from gaps of the Materials Project",
+    text="states of cations beside an anion, D. W. Davies et al., Faraday Discuss. 211, 553 (2018), other states by "
+    "pymatgen, S. P. Ong et al., Comput. Mater. Sci. 68, 314 (2013); limit ours, from gaps of the Materials Project",
 )
 _RESOLUTION = 0.01  # of Pauling's scale: equal electronegativities give no direction
 
