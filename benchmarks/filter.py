@@ -48,6 +48,7 @@ from matwright.screening.potential import Failure, Potential, load_potential
 from matwright.screening.relax import RelaxationSettings, relax
 from matwright.screening.rules import RULES_OF_RUNG, rules_of
 from matwright.screening.thresholds import Thresholds
+from matwright.screening.trials import crystal_of, plain_crystal
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("mp-generator", "random", "ion-exchange")
@@ -137,7 +138,7 @@ def generate(book: Book, arguments: argparse.Namespace) -> None:
         crystals += [(name, candidate.crystal) for candidate in generator.sample(count, seed=arguments.seed)]
     book.add(
         [
-            {"kind": "candidate", "index": index, "source": name, "crystal": plain(crystal)}
+            {"kind": "candidate", "index": index, "source": name, "crystal": plain_crystal(crystal)}
             for index, (name, crystal) in enumerate(crystals)
         ]
     )
@@ -146,17 +147,6 @@ def generate(book: Book, arguments: argparse.Namespace) -> None:
 def _rows(arguments: argparse.Namespace) -> list[dict[str, str]]:
     with gzip.open(arguments.data / "mp_crystals.csv.gz", "rt", encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))
-
-
-def plain(crystal: Crystal) -> dict[str, Any]:
-    """The numbers of a crystal as JSON values."""
-    names = ("lattice", "frac_coords", "numbers")
-    return {name: getattr(crystal, name).tolist() for name in names}
-
-
-def crystal_of(line: dict[str, Any]) -> Crystal:
-    """The crystal of a line."""
-    return Crystal(**{name: np.array(value) for name, value in line["crystal"].items()})
 
 
 def relax_all(book: Book) -> None:
@@ -168,7 +158,7 @@ def relax_all(book: Book) -> None:
     for chunk in chunks(jobs):
         assert potential is not None
         start = time.process_time()
-        outcomes = relax([crystal_of(candidates[index]) for index in chunk], potential, settings=RELAXATION)
+        outcomes = relax([crystal_of(candidates[index]["crystal"]) for index in chunk], potential, settings=RELAXATION)
         seconds = time.process_time() - start
         steps = [1 if isinstance(outcome, Failure) else outcome.steps + 1 for outcome in outcomes]
         shares = np.array(steps) * [len(candidates[index]["crystal"]["numbers"]) for index in chunk]
@@ -178,7 +168,7 @@ def relax_all(book: Book) -> None:
             if isinstance(outcome, Failure):
                 lines.append(line | {"failure": outcome.reason})
                 continue
-            line |= {"crystal": plain(outcome.crystal), "energy_per_atom": outcome.energy_per_atom}
+            line |= {"crystal": plain_crystal(outcome.crystal), "energy_per_atom": outcome.energy_per_atom}
             lines.append(line | {"fmax": outcome.fmax, "smax": outcome.smax, "steps": outcome.steps})
         book.add(lines)
         finished += len(chunk)
@@ -206,7 +196,7 @@ def hull_distances(book: Book) -> dict[int, float]:
         rests = "failure" not in line and line["fmax"] <= limits.max_fmax and line["smax"] <= limits.max_smax
         if rests:
             energy = line["energy_per_atom"]
-            found[index] = stability(crystal_of(line), energy, references, hull).e_above_hull
+            found[index] = stability(crystal_of(line["crystal"]), energy, references, hull).e_above_hull
         else:
             found[index] = math.inf
     return found
@@ -244,7 +234,7 @@ def _each(book: Book, kind: str, chosen: Sequence[int], work: Callable[[Crystal,
     for place, index in enumerate(jobs, start=1):
         assert potential is not None
         start = time.process_time()
-        found = work(crystal_of(relaxed[index]), potential)
+        found = work(crystal_of(relaxed[index]["crystal"]), potential)
         book.add([{"kind": kind, "index": index, "seconds": time.process_time() - start, **found}])
         left = (time.perf_counter() - begin) / place * (len(jobs) - place)
         print(f"{place}/{len(jobs)} {kind}, about {left:.0f} s left", file=sys.stderr, flush=True)
@@ -319,7 +309,7 @@ def report(book: Book, above: dict[int, float]) -> None:
     """Print the tables."""
     candidates, relaxed = book.of("candidate"), book.of("relaxed")
     order = sorted(candidates)
-    crystals = [crystal_of(candidates[index]) for index in order]
+    crystals = [crystal_of(candidates[index]["crystal"]) for index in order]
     distance = np.array([above[index] for index in order])
     cost = np.array([relaxed[index]["seconds"] for index in order])
     found = cheap_rules(crystals)

@@ -50,6 +50,7 @@ from matwright.graphs.arrays import CrystalGraphs
 from matwright.graphs.batch import collate
 from matwright.graphs.builder import build_graph
 from matwright.graphs.settings import GraphSettings
+from matwright.materials.composition import padded_compositions
 from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
 from matwright.materials.target import parse_target
 from matwright.physics.valence import valence_likelihood
@@ -329,10 +330,7 @@ def _kinds(hits: list[dict[str, Any]]) -> list[str]:
     if not hits:
         return ["0", "-", "-"]
     elements = [Counter(hit["numbers"]) for hit in hits]
-    width = max(map(len, elements))
-    numbers = np.array([[*some, *[0] * (width - len(some))] for some in elements])
-    amounts = np.array([[*some.values(), *[0] * (width - len(some))] for some in elements], dtype=np.float64)
-    usual = valence_likelihood(numbers, amounts) >= RewardConfig().valence
+    usual = valence_likelihood(*padded_compositions(elements)) >= RewardConfig().valence
     kinds = Counter(
         (hit["space_group"], tuple(sorted(some.values()))) for hit, some in zip(hits, elements, strict=True)
     )

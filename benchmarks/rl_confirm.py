@@ -41,6 +41,7 @@ from matwright.physics.thermodynamics import stability
 from matwright.runs import provenance
 from matwright.screening.potential import GPA_PER_EV_A3, Failure, Potential, load_potential
 from matwright.screening.relax import RelaxationSettings, relax
+from matwright.screening.trials import crystal_of, plain_crystal
 from matwright.training.compute import fast_mode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,7 +121,11 @@ def judged(target: str, way: str, claims: list[dict[str, Any]], out: Path) -> li
         if isinstance(outcome, Failure):
             line |= {"failure": outcome.reason}
         else:
-            line |= {"converged": outcome.converged, "opinions": next(opinions), "crystal": _plain(outcome.crystal)}
+            line |= {
+                "converged": outcome.converged,
+                "opinions": next(opinions),
+                "crystal": plain_crystal(outcome.crystal),
+            }
         lines.append(line)
     with out.open("a") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
@@ -295,22 +300,6 @@ def _hard(data: Path) -> list[Callable[[], Crystal]]:
         next(file)  # a line that cites the source
         rows = [row for row in csv.DictReader(file) if float(row["K_VRH"]) >= 300]
     return [lambda text=row["poscar"]: from_poscar(text) for row in rows]
-
-
-def crystal_of(claim: dict[str, Any]) -> Crystal:
-    return Crystal(
-        lattice=np.array(claim["lattice"]),
-        frac_coords=np.array(claim["frac_coords"]),
-        numbers=np.array(claim["numbers"], dtype=np.int64),
-    )
-
-
-def _plain(crystal: Crystal) -> dict[str, Any]:
-    return {
-        "lattice": crystal.lattice.tolist(),
-        "frac_coords": crystal.frac_coords.tolist(),
-        "numbers": crystal.numbers.tolist(),
-    }
 
 
 if __name__ == "__main__":

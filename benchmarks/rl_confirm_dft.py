@@ -8,8 +8,8 @@ points. The predictor, CGCNN and the Materials Project speak of PBE gaps, too. T
 have such a gap in the Materials Project: what the judge accepts of these is its sensitivity.
 
 Left out, and counted, are crystals with open shells of d or f electrons, since the calculation has no magnetism and no
-U, and those with actinides, for which there are no data sets. A crystal takes minutes; an
-existing --out is continued.
+U, and those with actinides, for which there are no data sets. A crystal takes
+minutes; an existing --out is continued.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from rl import TARGETS
-from rl_confirm import DATA, crystal_of, known_crystals
+from rl_confirm import DATA, known_crystals
 
 from matwright.elements import atomic_number
 from matwright.materials.crystal import Crystal
@@ -35,6 +35,7 @@ from matwright.runs import provenance
 from matwright.screening.dft.calculation import DftPotential, Programs
 from matwright.screening.dft.settings import load_dft_settings
 from matwright.screening.potential import Failure
+from matwright.screening.trials import crystal_of
 
 TARGET, KNOWN = "band_gap", "known crystals"
 SOFT, HARD = (

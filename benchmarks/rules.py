@@ -25,6 +25,7 @@ import numpy as np
 
 from matwright.data.record import RejectionLog, parsed
 from matwright.data.sources import open_source
+from matwright.materials.composition import padded_compositions
 from matwright.materials.crystal import Crystal
 from matwright.materials.formula import parse_formula
 from matwright.physics.rules.base import REFERENCES, explained_verdicts
@@ -65,12 +66,7 @@ def main() -> None:
 def _print_gaps() -> None:
     with gzip.open(DATA / "mp_crystals.csv.gz", "rt", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["band_gap"]]
-    formulas = [parse_formula(row["formula"]) for row in rows]
-    width = max(map(len, formulas))
-    numbers, amounts = np.zeros((len(rows), width), dtype=np.int64), np.zeros((len(rows), width))
-    for place, formula in enumerate(formulas):
-        numbers[place, : len(formula)], amounts[place, : len(formula)] = list(formula), list(formula.values())
-    likelihood = valence_likelihood(numbers, amounts)
+    likelihood = valence_likelihood(*padded_compositions([parse_formula(row["formula"]) for row in rows]))
     has_gap = np.array([float(row["band_gap"]) > GAP for row in rows])
     print(
         "\n| part | limit | crystals | usual | with a gap: of the usual | of the others | usual: of those with a gap |"

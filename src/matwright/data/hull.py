@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from matwright.elements import SYMBOLS
 from matwright.errors import CalculationError, InputError
+from matwright.materials.composition import padded_compositions
 from matwright.materials.formula import check_numbers, formula_text
 
 MAX_ELEMENTS = 8
@@ -98,15 +99,11 @@ class Hull:
             InputError: an amount or an energy is impossible.
         """
         listed = list(phases)
-        width = max((len(amounts) for amounts, _ in listed), default=1)
-        numbers = np.zeros((len(listed), width), dtype=np.int64)
-        counts = np.zeros((len(listed), width))
-        for row, (amounts, energy) in enumerate(listed):
+        for amounts, energy in listed:
             check_numbers(amounts)
             if not np.isfinite(energy):
                 raise InputError(f"the formation energy of {formula_text(amounts)} is {energy}")
-            numbers[row, : len(amounts)] = list(amounts)
-            counts[row, : len(amounts)] = list(amounts.values())
+        numbers, counts = padded_compositions([amounts for amounts, _ in listed])
         covered = {number for amounts, _ in listed for number in amounts} | set(elements or ())
         energies = np.array([energy for _, energy in listed], dtype=np.float64)
         return cls(numbers=numbers, amounts=counts, energies=energies, elements=frozenset(covered))

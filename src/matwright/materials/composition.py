@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from matwright.elements import ATOMIC_MASS, symbol
 from matwright.errors import InputError
@@ -115,3 +118,16 @@ def _completed(percent: Mapping[int, float], balance: int | None) -> dict[int, f
     if balance in present or total >= 100.0:
         raise InputError(f"{symbol(balance)} cannot balance percents that already sum to {total:.6g}")
     return present | {balance: 100.0 - total}
+
+
+def padded_compositions(
+    compositions: Sequence[Mapping[int, float]],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return atomic numbers and amounts, (n, width) each with 0 as padding, of n compositions (number → amount)."""
+    width = max(map(len, compositions), default=1)
+    numbers = np.zeros((len(compositions), width), dtype=np.int64)
+    amounts = np.zeros((len(compositions), width))
+    for row, composition in enumerate(compositions):
+        numbers[row, : len(composition)] = list(composition)
+        amounts[row, : len(composition)] = list(composition.values())
+    return numbers, amounts

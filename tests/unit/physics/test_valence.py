@@ -10,17 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matwright.elements import ELECTRONEGATIVITY
+from matwright.materials.composition import padded_compositions
 from matwright.materials.formula import parse_formula
 from matwright.physics.chemistry import state_shares
 from matwright.physics.valence import ANIONS, RAREST, state_shares_beside, valence_likelihood
 
 
 def likelihoods(*formulas: str) -> np.ndarray:
-    rows = [parse_formula(formula) for formula in formulas]
-    numbers, amounts = np.zeros((len(rows), 8), dtype=np.int64), np.zeros((len(rows), 8))
-    for place, row in enumerate(rows):
-        numbers[place, : len(row)], amounts[place, : len(row)] = list(row), list(row.values())
-    return valence_likelihood(numbers, amounts)
+    return valence_likelihood(*padded_compositions([parse_formula(formula) for formula in formulas]))
 
 
 def test_salts_and_semiconductors_have_usual_valences() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from matwright.elements import ELECTRONEGATIVITY, SYMBOLS
+from matwright.materials.composition import padded_compositions
 from matwright.physics.chemistry import OXIDATION_STATES, least_charge
 from matwright.physics.rules.subject import Subject
 from matwright.physics.rules.verdict import Reference, RuleVerdict, judged, not_applicable
@@ -70,8 +69,7 @@ def usual_valence(subject: Subject) -> RuleVerdict:
     """Value: product over the elements of their state's share, for the likeliest neutral choice (`physics.valence`)."""
     if reason := _nothing_to_balance(subject):
         return not_applicable(USUAL_VALENCE, reason)
-    numbers, amounts = np.array([list(subject.amounts)]), np.array([list(subject.amounts.values())])
-    value = float(valence_likelihood(numbers, amounts)[0])
+    value = float(valence_likelihood(*padded_compositions([subject.amounts]))[0])
     said = f"the likeliest have {value:.2g}" if value else "none make it neutral"
     reason = f"of the usual oxidation states of its elements {said}"
     return judged(USUAL_VALENCE, value, reason, lower=USUAL)
