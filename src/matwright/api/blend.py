@@ -23,12 +23,14 @@ def check_forest(settings: TrainSettings) -> None:
     """Say before anything is read why a forest cannot stand beside these networks.
 
     Raises:
-        InputError: a property is extensive or follows a law by construction.
+        InputError: a property is extensive or follows a law by construction, or scikit-learn is not installed.
     """
     if settings.forest:
         from matwright.models.blend import check_blend  # heavy (torch): behind its door
+        from matwright.models.forest import grower
 
         check_blend(settings.config, settings.specs)
+        grower()
 
 
 def left_out(settings: TrainSettings, store: GraphStore, parts: Parts) -> Callable[[int], NDArray[np.bool_]]:

@@ -151,19 +151,28 @@ class Forest:
         return self.number[at].astype(np.float64)
 
 
-def _library(values: NDArray[np.float64]) -> Any:
+def grower() -> Any:
     """The module of scikit-learn that grows trees.
 
     Raises:
-        InputError: it is not installed, or there is nothing to learn from.
+        InputError: it is not installed.
     """
     try:
         from sklearn import ensemble  # heavy, of an extra: behind its door
     except ImportError as error:
         raise InputError("a forest needs scikit-learn: pip install 'matwright[forest]'") from error
+    return ensemble
+
+
+def _library(values: NDArray[np.float64]) -> Any:
+    """What grows trees from these values.
+
+    Raises:
+        InputError: it is not installed, or there is nothing to learn from.
+    """
     if len(values) == 0:
         raise InputError("a forest needs at least one row to learn from")
-    return ensemble
+    return grower()
 
 
 def _distinct(table: NDArray[np.float32]) -> NDArray[np.int64]:
