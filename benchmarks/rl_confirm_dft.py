@@ -3,9 +3,9 @@
     python benchmarks/rl_confirm_dft.py --judged confirm.jsonl --python ~/gpaw/bin/python --ways ppo --n 30 --known 10
 
 takes the claims of a gap that benchmarks/rl_confirm.py relaxed and judged (its --out), in their random order, and
-computes the gap of each at its relaxed geometry: PBE, plane waves, the preset gpaw-pbe with a lower cutoff and fewer k
-points. The predictor, CGCNN and the Materials Project speak of PBE gaps, too. The same is done for known crystals that
-have such a gap in the Materials Project: what the judge accepts of these is its sensitivity.
+computes the gap of each at its relaxed geometry: PBE, plane waves, `quick_gap_settings`. The predictor, CGCNN and
+the Materials Project speak of PBE gaps, too. The same is done for known crystals that have such a gap in the
+Materials Project: what the judge accepts of these is its sensitivity.
 
 Left out, and counted, are crystals with open shells of d or f electrons, since the calculation has no magnetism and no
 U, and those with actinides, for which there are no data sets. A crystal takes
@@ -18,7 +18,6 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,30 +25,17 @@ import numpy as np
 from rl import TARGETS
 from rl_confirm import DATA, known_crystals
 
-from matwright.elements import atomic_number
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import reduced_formula
 from matwright.materials.silence import quiet_warnings
 from matwright.materials.target import parse_target
 from matwright.runs import provenance
 from matwright.screening.dft.calculation import DftPotential, Programs
-from matwright.screening.dft.settings import load_dft_settings
+from matwright.screening.dft.quick_gap import has_open_shells, quick_gap_settings
 from matwright.screening.potential import Failure
 from matwright.screening.trials import crystal_of
 
 TARGET, KNOWN = "band_gap", "known crystals"
-SOFT, HARD = (
-    replace(load_dft_settings("gpaw-pbe"), cutoff=cutoff, kspacing=0.5, mixing=0.25, convergence=1e-5)
-    for cutoff in (300.0, 500.0)
-)
-"""Settings without and with elements of the second row, whose valence electrons need more plane waves.
-
-The gaps of ZnSe, CdTe and AgI at 300 eV are within 0.03 eV of those at 600 eV; that of ZnO is 0.30 eV at 350 eV, and
-0.68 eV at 500 eV.
-"""
-SECOND_ROW = set(range(atomic_number("B"), atomic_number("Ne")))
-OPEN = {*range(atomic_number("V"), atomic_number("Cu")), *range(58, 71), *range(89, 104)}
-"""Elements whose compounds mostly have open shells, V to Ni and Ce to Yb, and the actinides."""
 METAL = 0.05
 """eV, below which a gap counts as none."""
 JUDGES = ("band_gap by predictor", "band_gap by cgcnn")
@@ -63,20 +49,18 @@ def main() -> None:
     parser.add_argument("--ways", default="ppo")
     parser.add_argument("--n", type=int, default=30, help="claims of each way to compute")
     parser.add_argument("--known", type=int, default=10, help="known crystals to compute")
+    parser.add_argument("--kspacing", type=float, default=0.5, help="1/Å, with 2π")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("confirm-dft.jsonl"))
     options = parser.parse_args()
-    soft, hard = (DftPotential(settings, Programs(python=options.python)) for settings in (SOFT, HARD))
-    print(
-        f"commit {provenance()['commit']}; {soft.name} {soft.version}, {SOFT.cutoff:g} or {HARD.cutoff:g} eV",
-        flush=True,
-    )
+    print(f"commit {provenance()['commit']}; k points {options.kspacing:g} 1/Å apart", flush=True)
     lines = [json.loads(text) for text in options.out.read_text().splitlines()] if options.out.exists() else []
     done = {(line["way"], line["place"]) for line in lines}
     for way, place, crystal, opinions in chosen(options):
         if (way, place) not in done:
-            potential = hard if SECOND_ROW & set(crystal.numbers.tolist()) else soft
+            settings = quick_gap_settings(crystal, options.kspacing)
+            potential = DftPotential(settings, Programs(python=options.python))
             lines.append(computed(way, place, crystal, opinions, potential))
             with options.out.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
@@ -87,7 +71,7 @@ def chosen(options: argparse.Namespace) -> Iterator[tuple[str, int, Crystal, dic
     """The way, the place in its list, the crystal, and what others said of it."""
     for way, some in candidates(options).items():
         n = options.known if way == KNOWN else options.n
-        closed = [(place, *one) for place, one in enumerate(some) if not OPEN & set(one[0].numbers.tolist())]
+        closed = [(place, *one) for place, one in enumerate(some) if not has_open_shells(one[0])]
         for place, crystal, opinions in closed[:n]:
             yield way, place, crystal, opinions
 
@@ -136,7 +120,7 @@ def report(lines: list[dict[str, Any]], options: argparse.Namespace) -> None:
     for way, some in candidates(options).items():
         own = [line for line in lines if line["way"] == way]
         if own:
-            closed = sum(not OPEN & set(crystal.numbers.tolist()) for crystal, _ in some)
+            closed = sum(not has_open_shells(crystal) for crystal, _ in some)
             print(_row(f"{way}: {closed} of {len(some)} with closed shells", own))
         still = [line for line in own if gap.satisfied(line["opinions"].get(JUDGES[0], np.nan))]
         if still:

@@ -29,6 +29,16 @@ _ANSWERS = {
 }
 
 
+def convergence(energy: float, n_atoms: int) -> dict[str, float]:
+    """GPAW's criteria for an energy in eV/atom: its own for density and states at 1e-6, looser where that is looser.
+
+    Energy in eV, density in electrons and squared residuals of the states in eV², both a valence electron. An
+    eigenvalue errs by about its squared residual over the distance to the next one.
+    """
+    loose = max(energy / 1e-6, 1.0)
+    return {"energy": energy * n_atoms, "density": 1e-4 * loose, "eigenstates": 4e-8 * loose**2}
+
+
 @final
 class Gpaw:
     """A Python that can import gpaw."""
@@ -61,7 +71,7 @@ class Gpaw:
             "functional": settings.functional,
             "smearing": settings.smearing,
             "mixing": settings.mixing,
-            "convergence": settings.convergence * len(crystal),
+            "convergence": convergence(settings.convergence, len(crystal)),
             "max_steps": settings.max_steps,
         }
         (folder / JOB).write_text(json.dumps(job, indent=1), encoding="utf-8")

@@ -26,7 +26,7 @@ def main() -> int:
         kpts={"size": job["mesh"], "gamma": True},
         occupations=FermiDirac(job["smearing"]),
         mixer=Mixer(job["mixing"], 5, 50.0),
-        convergence={"energy": job["convergence"], "bands": "CBM+0.5"},
+        convergence={**job["convergence"], "bands": "CBM+0.5"},
         maxiter=job["max_steps"],
         txt="gpaw.txt",
     )
