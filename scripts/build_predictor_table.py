@@ -38,9 +38,9 @@ def main() -> None:
     """Write the joined table to the path given."""
     if len(sys.argv) != 3:
         sys.exit("usage: build_predictor_table.py OUT.csv.gz OFF_HULL.csv.gz")
-    known = _materials_project()
+    known = materials_project()
     parts = dict(zip(known.key, known.split, strict=True))
-    frames = [known, _aflow(), _de_jong(), _dielectric(known), _off_hull(Path(sys.argv[2]))]
+    frames = [known, _aflow(), _de_jong(), dielectric(known), _off_hull(Path(sys.argv[2]))]
     table = pd.concat(frames, ignore_index=True)
     table["split"] = [parts.get(key) or part_of(key) for key in table.key]
     print(table.groupby(["source", "split"])[TARGETS].count())
@@ -61,7 +61,7 @@ def part_of(key: str) -> str:
     return {8: "val", 9: "test"}.get(draw, "train")
 
 
-def _materials_project() -> pd.DataFrame:
+def materials_project() -> pd.DataFrame:
     table = pd.read_csv(DATA / "mp_crystals.csv.gz").rename(columns={"material_id": "id"})
     table["key"] = [formula_key(text) for text in table.cif]
     scale, legacy = EnergyScale(), table.source == "flla"
@@ -87,7 +87,7 @@ def _de_jong() -> pd.DataFrame:
     return _moduli(table, "dejong2015")
 
 
-def _dielectric(known: pd.DataFrame) -> pd.DataFrame:
+def dielectric(known: pd.DataFrame) -> pd.DataFrame:
     from pymatgen.io.vasp import Poscar
 
     table = pd.read_csv(DATA / "dielectric.csv.gz", skiprows=1)
