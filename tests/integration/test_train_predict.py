@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matwright.api.models import model_hash
 from matwright.api.predict import load_predictor
 from matwright.api.predict_files import COLUMNS
+from matwright.api.start import without_ancestors
 from matwright.cli.application import run
 from matwright.errors import InputError
 from small_data import ENERGY, GAP, crystals, energy, poscar, targets, write_table
@@ -60,6 +62,37 @@ def test_a_run_folder_holds_everything(trained: Path) -> None:
     record = json.loads((trained / "run.json").read_text())
     assert record["finished"]
     assert record["results"]["rejected"] == 2
+
+
+def test_a_model_starts_from_another_and_replaces_its_word(table: Path, trained: Path, tmp_path: Path) -> None:
+    """One pass at a tenth of the rate: little of the start is lost, where a fresh model is still blind."""
+    assert run(arguments(table, tmp_path / "tuned", "--epochs", "1", "--start", str(trained))) == 0
+    assert run(arguments(table, tmp_path / "fresh", "--epochs", "1")) == 0
+    tuned, fresh = (json.loads((tmp_path / name / "metrics.json").read_text())["test"] for name in ("tuned", "fresh"))
+    before = json.loads((trained / "metrics.json").read_text())["test"][ENERGY.name]["mae"]
+    assert tuned[ENERGY.name]["mae"] < 2 * before
+    assert tuned[ENERGY.name]["mae"] < 0.5 * fresh[ENERGY.name]["mae"]
+    described = json.loads((tmp_path / "tuned" / "model.json").read_text())
+    assert described["facts"]["start"] == {"model": str(trained), "hash": model_hash(trained)}
+    assert "Started from the weights" in (tmp_path / "tuned" / "card.md").read_text()
+    both = {name: load_predictor(path) for name, path in (("old", trained), ("new", tmp_path / "tuned"))}
+    assert list(without_ancestors(both)) == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--start", "mp-generator"], "does not describe a property model"),
+        (["--start", "superalloy"], "knows no conditions"),
+        (["--start", "elastic"], "elastic tensors"),
+        (["--start", "nowhere"], "there is no model"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
+    assert run(arguments(table, tmp_path / "out", "--epochs", "1", *more)) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_it_learned_and_its_intervals_hold(trained: Path) -> None:

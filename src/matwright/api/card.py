@@ -11,6 +11,10 @@ from matwright.materials.properties import PropertySpec
 from matwright.models.learned import Learned
 
 CARD_FILE = "card.md"
+_START = (
+    "- What the model that this one started from had learned from may hold materials of the test part: their errors "
+    "flatter then."
+)
 ERRORS, LIMITS = "## Errors on the test part", "## Limits"
 VALIDATION_ERRORS = "## Errors on the validation part, to which the intervals were fitted"
 
@@ -40,6 +44,7 @@ def model_card(name: str, specs: Sequence[PropertySpec], facts: Mapping[str, Any
         f"- Protocol: {fit['protocol']} ({fit['note']}); loss {fit['loss']}; seed {facts['seed']}."
         + (f" Conditions join the structure by {fit['fusion']} fusion." if fit["fusion"] else ""),
         *_forest(facts),
+        *_start(facts),
         f"- Budget: {_budget(fit)}; {fit['cpu_seconds']:,.0f} CPU seconds in all, "
         f"{fit['records_per_second']:,.0f} graphs a CPU second.",
         *([f"- Command: `{facts['command']}`"] if facts.get("command") else []),
@@ -136,6 +141,11 @@ _LEARNED: Mapping[Learned, Sequence[str]] = {
 }
 
 
+def _start(facts: Mapping[str, Any]) -> list[str]:
+    start = facts.get("start")
+    return [f"- Started from the weights of {start['model']} (`{start['hash']}`)."] if start else []
+
+
 def _limits(facts: Mapping[str, Any]) -> list[str]:
     elements = facts["data"]["elements"]
     return [
@@ -147,5 +157,6 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
         "a domain score near 1 marks them.",
         "- Intervals keep their nominal coverage on materials like the validation part, not on others.",
         *_LEARNED[Learned.of_facts(facts)],
+        *([_START] if facts.get("start") else []),
         *(f"- {limit}" for limit in facts.get("limits", ())),
     ]

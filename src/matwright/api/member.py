@@ -42,6 +42,7 @@ class MemberJob:
         train, validation: (n,) indices into the store.
         config: of the network; its conditions are those that the training part knows.
         schema: the conditions as the store codes them, None where it has none.
+        start: folder of the trained model that the member starts from, one of its members each; None for none.
         index: of the member, counted from 0.
         seed: of the run; a member's own randomness is derived from it and the index.
         resume: continue from a saved state where there is one, and do nothing where the member is done.
@@ -54,6 +55,7 @@ class MemberJob:
     specs: tuple[PropertySpec, ...]
     config: GemPpmConfig
     schema: ConditionSchema | None
+    start: Path | None = None
     settings: FitSettings
     index: int
     seed: int
@@ -89,6 +91,8 @@ def fit_member(
     store = coded_by(GraphStore.open(job.store), job.schema, job.config.conditions)
     model = make_model(job, store.targets[job.train], store.atom_counts[job.train])
     model.measure(store, job.train)
+    if job.start is not None:
+        _start(model, job.start, job.index)
     scale = [float(value) for value in model.scale]
     truth = exact_targets(store, job.validation)
 
@@ -137,6 +141,16 @@ def make_model(job: MemberJob, targets: NDArray[np.float64], atom_counts: NDArra
         torch.manual_seed(derive_seed(job.seed, "weights", job.index))
         network = GemPpm(job.config)
     return ScaledModel(network, job.specs, scale)
+
+
+def _start(model: ScaledModel, folder: Path, index: int) -> None:
+    """Give a member the weights of a member of a trained model."""
+    # heavy (torch): behind its door
+    from matwright.models.checkpoint import load_member, read_model_file
+    from matwright.models.transfer import start_from
+
+    described = read_model_file(folder)
+    start_from(model, load_member(folder, index % described.n_members, described.config, described.specs))
 
 
 def read_result(folder: Path) -> FitResult:

@@ -20,6 +20,7 @@ from matwright.api.labels import FOLDER, OtherLabels
 from matwright.api.member import MemberJob, fit_member
 from matwright.api.parts import choose_parts
 from matwright.api.preparation import graphs_of, labelled, suited
+from matwright.api.start import about_start, start_folder, with_network
 from matwright.api.train_settings import TrainSettings
 from matwright.data.record import Rejection, RejectionLog
 from matwright.data.sources import Source
@@ -102,11 +103,12 @@ def train(
         raise InputError("the source was opened for other targets than those of the settings")
     if source.wanted.schema != settings.conditions:
         raise InputError("the source was opened for other conditions than those of the settings")
+    asked, settings = settings, with_network(settings, source)
     base = settings.config  # says what does not fit before anything is read
     check_forest(settings)
     listener, at_once = progress or silent(), workers or default_at_once()
     data_hash = source.data_hash()
-    run = _claim(out, settings, data_hash, None if labels is None else labels.made_by, resume=resume)
+    run = _claim(out, asked, data_hash, None if labels is None else labels.made_by, resume=resume)
     store, rejected = graphs_of(
         source, settings, data_hash, store_folder or out / STORE_FOLDER, out, at_once, strict, listener
     )
@@ -126,6 +128,7 @@ def train(
     about = {
         **about_run(source, settings, config, known, parts, results, found),
         "forest": weights,
+        **about_start(settings),
         "split": {"method": settings.split.describe(), "counts": _counts(parts), "leakage": chosen.leakage},
     }
     unlabelled = len(store) - sum(_counts(parts).values())
@@ -194,6 +197,7 @@ def _jobs(
             specs=settings.specs,
             config=config,
             schema=settings.conditions,
+            start=start_folder(settings),
             settings=settings.how.settings,
             index=index,
             seed=settings.seed,

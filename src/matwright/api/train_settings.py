@@ -101,6 +101,8 @@ class TrainSettings:
             the default sizes, with the composition as a second view where there are compositions, and bond orders where
             there are bonds.
         sizes: fields of the network in the place of its own: width, layers, pooling, joint, memory, reconstruction.
+        start: name or folder of a trained model whose weights and network every member starts from; None for weights
+            at random.
         seed: of the whole run.
         device: "cpu", "cuda" or "auto".
     """
@@ -118,6 +120,7 @@ class TrainSettings:
     forest: int = 0
     network: GemPpmConfig | None = None
     sizes: Mapping[str, Any] = field(default_factory=dict)
+    start: str | None = None
     seed: int = 0
     device: str = "cpu"
 

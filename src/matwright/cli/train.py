@@ -59,6 +59,12 @@ def train(
     forest: Annotated[
         int, typer.Option(help="Trees of a forest beside the networks, weighted by its merit; 0 for none.", min=0)
     ] = 0,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Trained model, shipped or a run folder, whose weights to start from; at a tenth of the learning rate."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda or auto.")] = "cpu",
     workers: Annotated[
         int | None, typer.Option(help="Processes that read structures and train members [default: one a CPU].", min=1)
@@ -91,13 +97,15 @@ def train(
     from matwright.api.folds import describe as describe_folds
     from matwright.api.hyperparameters import HyperParameters
     from matwright.api.parts import split_settings
+    from matwright.api.start import RATE
     from matwright.api.train import train as run
     from matwright.api.train_settings import TrainSettings, fusion_named, loss_named, residuals_named
     from matwright.cli.progress import progress
     from matwright.training.settings import protocol as find_protocol
 
     how = find_protocol(protocol, epochs=epochs, minutes=minutes)
-    how = replace(how, settings=replace(how.settings, save_seconds=save_every))
+    rate = how.settings.learning_rate * (1.0 if start is None else RATE)
+    how = replace(how, settings=replace(how.settings, save_seconds=save_every, learning_rate=rate))
     division = split_settings(split, split_column, group_column, refuse_leakage=refuse_leakage)
     chosen_loss, chosen_fusion, residuals = loss_named(loss), fusion_named(fusion), residuals_named(residual or ())
     check_device(device)
@@ -132,6 +140,7 @@ def train(
         arrhenius=tuple(arrhenius or ()),
         residuals=residuals,
         forest=forest,
+        start=start,
         seed=seed,
         device=device,
     )

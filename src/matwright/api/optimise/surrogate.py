@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from matwright.api.conditions import conditions_of_models
 from matwright.api.models import not_predicted
 from matwright.api.predict import Predictor, load_predictor
+from matwright.api.start import without_ancestors
 from matwright.data.hull_batch import HullTable, shipped_hull_table
 from matwright.elements import ATOMIC_MASS
 from matwright.errors import InputError
@@ -37,7 +38,8 @@ class ModelSurrogate:
     """Several property models as one, with energies above the hull and what follows from the structure alone.
 
     Args:
-        predictors: by name; a property that several predict is their common vote, see `voted`.
+        predictors: by name; a property that several predict is their common vote, see `voted`, without a model that
+            another of them started from.
         hull: turns a predicted formation energy into an energy above the hull.
         conditions: of each model that is told any, by name; what is not said is unknown.
 
@@ -55,6 +57,7 @@ class ModelSurrogate:
         self._specs: dict[str, PropertySpec] = {}
         for predictor in self._predictors.values():
             self._specs = {**predictor.specs, **self._specs}
+        self._voters = {name: set(without_ancestors(_able(self._predictors, name))) for name in self._specs}
         if FORMATION_ENERGY not in self._specs:
             raise InputError(
                 f"no model here predicts {FORMATION_ENERGY}, which stability needs; give --model mp-crystal as well"
@@ -83,7 +86,8 @@ class ModelSurrogate:
         votes: dict[str, list[Prediction]] = {name: [] for name in self._specs}
         for model, predictor in self._predictors.items():
             for name, prediction in _predicted(crystals, predictor, self._conditions.get(model)).items():
-                votes[name].append(prediction)
+                if model in self._voters[name]:
+                    votes[name].append(prediction)
         predictions = {name: voted(some) for name, some in votes.items()}
         formation = predictions[FORMATION_ENERGY]
         amounts = compositions(crystals)
@@ -99,7 +103,8 @@ def surrogate_of(
     """What judges crystals: the first model that knows a property, and near the targets all of them, twice.
 
     Args:
-        models: names or folders, in order of preference; those that say nothing of the targets are not asked.
+        models: names or folders, in order of preference; those that say nothing of the targets are not asked, nor is a
+            model of a property that another of them has learned on from its weights.
         targets: what is asked for.
         copies: see `SecondLook`; with 0 and one model there is no second look.
         conditions: "temperature=700 K" for each, for the models that know it; what is not said is unknown.
@@ -109,7 +114,7 @@ def surrogate_of(
     """
     predictors = {name: load_predictor(name) for name in models}
     wanted = [FORMATION_ENERGY, *(target.name for target in targets)]
-    knowing = [[name for name, one in predictors.items() if target in one.specs] for target in wanted]
+    knowing = [list(without_ancestors(_able(predictors, target))) for target in wanted]
     first = {name: predictors[name] for names in knowing for name in names[:1]}
     every = {name: predictors[name] for names in knowing for name in names}
     hull = shipped_hull_table()
@@ -119,6 +124,11 @@ def surrogate_of(
     if copies == 0 and len(every) == len(first):
         return plain
     return SecondLook(plain, ModelSurrogate(every, hull, stated), targets, copies)
+
+
+def _able(predictors: Mapping[str, Predictor], name: str) -> dict[str, Predictor]:
+    """The models that know a property."""
+    return {model: one for model, one in predictors.items() if name in one.specs}
 
 
 def voted(predictions: Sequence[Prediction]) -> Prediction:
