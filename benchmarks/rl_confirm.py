@@ -47,6 +47,8 @@ from matwright.training.compute import fast_mode
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MATWRIGHT_DATA", ROOT.parent / "shared" / "data"))
 CHUNK = 10
+OWN = ("mp-crystal", "band-gap")
+"""Whose word the reward had; a property that both know is the second's."""
 STRAIN = 0.01
 """Relative change of volume, up and down, for the bulk modulus from stresses."""
 SHOWN: dict[str, tuple[str, ...]] = {
@@ -145,7 +147,7 @@ def opinions_on(crystals: Sequence[Crystal], chgnet: Potential, sevennet: Potent
     for name in CGCNN:
         for place, value in enumerate(cgcnn(crystals, name)):
             found[place][f"{name} by cgcnn"] = value
-    own = load_predictor("mp-crystal").predict(crystals)
+    own = {name: one for model in OWN for name, one in load_predictor(model).predict(crystals).items()}
     for name, prediction in own.items():
         for place, value in enumerate(prediction.mean):
             found[place][f"{name} by predictor"] = float(value)

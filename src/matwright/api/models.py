@@ -13,6 +13,8 @@ from matwright.serialization import hash_file, hash_json, read_json
 SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "shipped"
 MODEL_FILE = "model.json"
 CARD_FILE = "card.md"
+SEARCH_MODELS = ("mp-crystal", "elastic", "band-gap")
+"""What a search toward targets asks where it is told nothing else: several of them know the same property."""
 
 
 def shipped_models() -> dict[str, Path]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import final
 
 from matwright.api.generate import load_generator
+from matwright.api.models import SEARCH_MODELS
 from matwright.api.optimise.files import write_candidates
 from matwright.api.optimise.surrogate import surrogate_of
 from matwright.errors import InputError
@@ -51,7 +52,7 @@ class TargetSearch:
 
     generator: str
     targets: tuple[Target, ...]
-    models: tuple[str, ...] = ("mp-crystal", "elastic")
+    models: tuple[str, ...] = SEARCH_MODELS
     constraints: Constraints = NO_CONSTRAINTS
     config: SearchConfig = field(default_factory=SearchConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)

@@ -42,7 +42,9 @@ Model = Annotated[
 ]
 LearningModel = Annotated[
     list[str] | None,
-    typer.Option(help="Shipped property model or run folder; may be repeated [default: mp-crystal and elastic]."),
+    typer.Option(
+        help="Shipped property model or run folder; may be repeated [default: mp-crystal, elastic and band-gap]."
+    ),
 ]
 Condition = Annotated[
     list[str] | None,

@@ -144,7 +144,8 @@ def _searched(
     listener: Progress,
 ) -> None:
     """Search latents for targets and say how the rounds went."""
-    from matwright.api.target_search import TargetSearch, search_folder  # heavy: behind its door
+    from matwright.api.models import SEARCH_MODELS  # heavy: behind its door
+    from matwright.api.target_search import TargetSearch, search_folder
     from matwright.generation.latent_search import SearchConfig
     from matwright.materials.target import parse_target
 
@@ -155,7 +156,7 @@ def _searched(
     search = TargetSearch(
         generator=generator,
         targets=tuple(parse_target(text) for text in targets),
-        models=tuple(models or ("mp-crystal", "elastic")),
+        models=tuple(models or SEARCH_MODELS),
         constraints=constraints,
         config=SearchConfig(rounds=effort[0], draws=effort[1]),
         seed=seed,

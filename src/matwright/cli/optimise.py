@@ -61,7 +61,8 @@ def optimise(
     The folder --out becomes a generator itself: give it to `generate` and `design`. It also holds curves.csv and
     curves.png, candidates.csv (the best different crystals with every term of their rewards), cifs/ and run.json.
     """
-    from matwright.api.optimise import OptimiseSettings  # heavy: behind its door
+    from matwright.api.models import SEARCH_MODELS  # heavy: behind its door
+    from matwright.api.optimise import OptimiseSettings
     from matwright.api.optimise import optimise as run_optimise
     from matwright.cli.progress import progress
     from matwright.generation.rl.settings import LearningConfig, RewardConfig
@@ -79,7 +80,7 @@ def optimise(
         ),
         steps=steps,
         generator=generator,
-        models=tuple(model or ["mp-crystal", "elastic"]),
+        models=tuple(model or SEARCH_MODELS),
         conditions=options.stated_conditions(condition, processing),
         learning=LearningConfig(
             algorithm=_algorithm(algorithm),

@@ -32,6 +32,7 @@ def predictor() -> Predictor:
 
 def test_every_shipped_model_is_small_and_has_a_card() -> None:
     assert set(shipped_models()) == {
+        "band-gap",
         "elastic",
         "li-conductor",
         "mp-crystal",
@@ -62,6 +63,15 @@ def test_known_materials(predictor: Predictor) -> None:
         assert (prediction.mean <= prediction.upper).all()
         assert (prediction.std > 0).all()
     assert gap.lower.min() >= 0
+
+
+def test_the_model_of_gaps_knows_an_insulator_and_the_semiconductors() -> None:
+    gap = load_predictor("band-gap").predict([SALT, SILICON, DIAMOND])["band_gap"]
+    assert 4 < gap.mean[0] < 6  # PBE: 5.0 eV
+    assert gap.mean[1] < 1.5  # 0.6 eV
+    assert 3 < gap.mean[2] < 5.5  # 4.1 eV
+    assert (gap.lower >= 0).all()
+    assert (gap.std > 0).all()
 
 
 def test_a_superalloy_weakens_with_heat() -> None:
@@ -110,7 +120,7 @@ def test_a_model_of_compositions_sees_of_a_crystal_its_composition(name: str) ->
     assert "Learned from compositions alone" in card(name)
 
 
-@pytest.mark.parametrize("name", ["mp-crystal", "elastic"])
+@pytest.mark.parametrize("name", ["mp-crystal", "elastic", "band-gap"])
 def test_a_model_of_crystals_refuses_a_bare_composition(name: str) -> None:
     with pytest.raises(InputError, match="learned from structures alone|need a crystal"):
         load_predictor(name).predict([Composition.from_formula("NaCl")])

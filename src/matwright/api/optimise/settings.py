@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import final
 
+from matwright.api.models import SEARCH_MODELS
 from matwright.errors import InputError
 from matwright.generation.rl.settings import LearningConfig, RewardConfig
 from matwright.materials.constraints import NO_CONSTRAINTS, Constraints
@@ -38,7 +39,7 @@ class OptimiseSettings:
     constraints: Constraints = NO_CONSTRAINTS
     steps: int = 40
     generator: str = "mp-generator"
-    models: tuple[str, ...] = ("mp-crystal", "elastic")
+    models: tuple[str, ...] = SEARCH_MODELS
     conditions: tuple[str, ...] = ()
     learning: LearningConfig = field(default_factory=LearningConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
