@@ -65,11 +65,10 @@ def test_known_materials(predictor: Predictor) -> None:
     assert gap.lower.min() >= 0
 
 
-def test_the_model_of_gaps_knows_an_insulator_and_the_semiconductors() -> None:
-    gap = load_predictor("band-gap").predict([SALT, SILICON, DIAMOND])["band_gap"]
+def test_the_model_of_gaps_tells_an_insulator_from_a_semiconductor() -> None:
+    gap = load_predictor("band-gap").predict([SALT, SILICON])["band_gap"]
     assert 4 < gap.mean[0] < 6  # PBE: 5.0 eV
     assert gap.mean[1] < 1.5  # 0.6 eV
-    assert 3 < gap.mean[2] < 5.5  # 4.1 eV
     assert (gap.lower >= 0).all()
     assert (gap.std > 0).all()
 
