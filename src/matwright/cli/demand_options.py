@@ -43,7 +43,7 @@ Model = Annotated[
 LearningModel = Annotated[
     list[str] | None,
     typer.Option(
-        help="Shipped property model or run folder; may be repeated [default: mp-crystal, elastic and band-gap]."
+        help="Shipped property model or run folder; may be repeated [default: mp-crystal and elastic and band-gap]."
     ),
 ]
 Condition = Annotated[
