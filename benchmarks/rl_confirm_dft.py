@@ -3,7 +3,7 @@
     python benchmarks/rl_confirm_dft.py --judged confirm.jsonl --python ~/gpaw/bin/python --ways ppo --n 30 --known 10
 
 takes the claims of a gap that benchmarks/rl_confirm.py relaxed and judged (its --out), in their random order, and
-computes the gap of each at its relaxed geometry: PBE, plane waves, `quick_gap_settings`. The predictor, CGCNN and
+computes the gap of each at its relaxed geometry: PBE, plane waves, `QuickGap`. The predictor, CGCNN and
 the Materials Project speak of PBE gaps, too. The same is done for known crystals that have such a gap in the
 Materials Project: what the judge accepts of these is its sensitivity.
 
@@ -30,14 +30,11 @@ from matwright.materials.interop import reduced_formula
 from matwright.materials.silence import quiet_warnings
 from matwright.materials.target import parse_target
 from matwright.runs import provenance
-from matwright.screening.dft.calculation import DftPotential, Programs
-from matwright.screening.dft.quick_gap import has_open_shells, quick_gap_settings
+from matwright.screening.dft.quick_gap import METAL, QuickGap, has_open_shells
 from matwright.screening.potential import Failure
 from matwright.screening.trials import crystal_of
 
 TARGET, KNOWN = "band_gap", "known crystals"
-METAL = 0.05
-"""eV, below which a gap counts as none."""
 JUDGES = ("band_gap by predictor", "band_gap by cgcnn")
 STABLE = "e_above_hull by sevennet-0"
 
@@ -54,14 +51,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("confirm-dft.jsonl"))
     options = parser.parse_args()
-    print(f"commit {provenance()['commit']}; k points {options.kspacing:g} 1/Å apart", flush=True)
+    gpaw = QuickGap(options.python, options.kspacing)
+    print(f"commit {provenance()['commit']}; {gpaw}", flush=True)
     lines = [json.loads(text) for text in options.out.read_text().splitlines()] if options.out.exists() else []
     done = {(line["way"], line["place"]) for line in lines}
     for way, place, crystal, opinions in chosen(options):
         if (way, place) not in done:
-            settings = quick_gap_settings(crystal, options.kspacing)
-            potential = DftPotential(settings, Programs(python=options.python))
-            lines.append(computed(way, place, crystal, opinions, potential))
+            lines.append(computed(way, place, crystal, opinions, gpaw))
             with options.out.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
     report(lines, options)
@@ -92,21 +88,19 @@ def candidates(options: argparse.Namespace) -> dict[str, list[tuple[Crystal, dic
     return found | {KNOWN: [(crystal, {}) for crystal in known]}
 
 
-def computed(
-    way: str, place: int, crystal: Crystal, opinions: dict[str, float], potential: DftPotential
-) -> dict[str, Any]:
+def computed(way: str, place: int, crystal: Crystal, opinions: dict[str, float], gpaw: QuickGap) -> dict[str, Any]:
     """One line of the file."""
     start = time.perf_counter()
-    answer, _ = potential.calculate(crystal)
+    answer = gpaw.gap(crystal)
     seconds = time.perf_counter() - start
     line = {"way": way, "place": place, "formula": reduced_formula(crystal), "opinions": opinions, "seconds": seconds}
     if isinstance(answer, Failure):
         line |= {"failure": answer.reason}
         print(f"{way} {line['formula']}: {answer.reason}, {seconds:.0f} s", flush=True)
     else:
-        line |= {"band_gap": answer.band_gap}
+        line |= {"band_gap": answer}
         said = ", ".join(f"{name.split(' by ')[1]} {opinions[name]:.2f}" for name in JUDGES if name in opinions)
-        print(f"{way} {line['formula']}: {answer.band_gap:.2f} eV ({said}), {seconds:.0f} s", flush=True)
+        print(f"{way} {line['formula']}: {answer:.2f} eV ({said}), {seconds:.0f} s", flush=True)
     return line
 
 

@@ -32,7 +32,6 @@ from tasks.generators import named_generator
 from tasks.hull_distances import best_by_hull, draw_distances, hits
 
 from matwright.data.known import KnownMaterials
-from matwright.errors import CalculationError
 from matwright.evaluation.generation import (
     Assessed,
     FormulaKey,
@@ -46,11 +45,12 @@ from matwright.evaluation.generation import (
 )
 from matwright.materials.crystal import Crystal
 from matwright.materials.formula import parse_formula
-from matwright.materials.interop import from_cif, primitive
+from matwright.materials.interop import from_cif
 from matwright.runs import provenance
 from matwright.screening.lattice_dynamics import phonons
 from matwright.screening.potential import Failure, load_potential
 from matwright.screening.relax import RelaxationSettings
+from matwright.screening.relaxing import smallest_cell
 from matwright.screening.thresholds import Thresholds
 from matwright.screening.trials import (
     CHUNK,
@@ -148,20 +148,13 @@ def _generate(
     new = []
     for index, candidate in enumerate(candidates):
         if index not in have:
-            crystal = _smallest(candidate.crystal)
+            crystal = smallest_cell(candidate.crystal)
             line = {"kind": "candidate", "generator": name, "index": index, "crystal": plain_crystal(crystal)}
             line["structure_valid"] = is_structurally_valid(candidate.crystal)
             line["composition_valid"] = is_compositionally_valid(candidate.crystal)
             new.append(line | {"cpu_seconds": seconds})
     _append(arguments.out, new)
     lines.extend(new)
-
-
-def _smallest(crystal: Crystal) -> Crystal:
-    try:
-        return primitive(crystal)
-    except CalculationError:
-        return crystal
 
 
 def _relax(names: list[str], arguments: argparse.Namespace, lines: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 
 import pandas as pd
-from build_predictor_table import dielectric, formula_key, materials_project, part_of
+from build_predictor_table import dielectric, formula_key, in_parts, materials_project
 
 REPEATS = 5
 
@@ -26,12 +26,10 @@ def main() -> None:
     if len(sys.argv) < 3:
         sys.exit("usage: build_gap_table.py OUT.csv.gz COMPUTED.csv.gz [MORE.csv.gz ...]")
     known = materials_project()
-    parts = dict(zip(known.key, known.split, strict=True))
     computed = pd.concat([pd.read_csv(path) for path in sys.argv[2:]])
     computed["key"], computed["source"] = [formula_key(text) for text in computed.cif], "gpaw"
     table = pd.concat([known, dielectric(known), computed], ignore_index=True)
-    table = table[table.band_gap.notna()]
-    table["split"] = [parts.get(key) or part_of(key) for key in table.key]
+    table = in_parts(table[table.band_gap.notna()], known)
     print(table.groupby(["source", "split"]).band_gap.count())
     again = table[(table.source == "gpaw") & (table.split == "train")]
     table = pd.concat([table, *[again] * (REPEATS - 1)], ignore_index=True)

@@ -34,11 +34,11 @@ from matwright.errors import CalculationError, InputError
 from matwright.generation.baselines.ion_exchange import IonExchange
 from matwright.generation.baselines.substitution import SubstitutionTable
 from matwright.generation.interface import Generator
-from matwright.materials.crystal import Crystal
-from matwright.materials.interop import from_cif, primitive, reduced_formula, to_cif
+from matwright.materials.interop import from_cif, reduced_formula, to_cif
 from matwright.physics.thermodynamics import stability
 from matwright.rng import generator
 from matwright.screening.relax import RelaxationSettings
+from matwright.screening.relaxing import smallest_cell
 from matwright.screening.trials import Trial, TrialSettings, try_crystals
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,7 +79,7 @@ def relax_all(options: argparse.Namespace) -> None:
     for word in options.sources:
         name, _, number = word.rpartition("=")
         found = generator_of(name, options.seed).sample(int(number), seed=options.seed)
-        jobs += [(f"{Path(name).name}-{place}", smallest(some.crystal)) for place, some in enumerate(found)]
+        jobs += [(f"{Path(name).name}-{place}", smallest_cell(some.crystal)) for place, some in enumerate(found)]
     jobs = sorted((job for job in jobs if job[0] not in done), key=lambda job: int(job[0].rpartition("-")[2]))
     settings = TrialSettings(
         potentials=(POTENTIAL,),
@@ -112,14 +112,6 @@ def generator_of(name: str, seed: int) -> Generator:
     return IonExchange.from_crystals(crystals, ids, table=SubstitutionTable.load())
 
 
-def smallest(crystal: Crystal) -> Crystal:
-    """The primitive cell, or the crystal itself where it has none that can be found."""
-    try:
-        return primitive(crystal)
-    except CalculationError:
-        return crystal
-
-
 def table(trials: Sequence[Trial]) -> tuple[list[dict[str, Any]], Counter[str]]:
     """The rows, and how many crystals were left out for which reason."""
     references, hull = load_references(POTENTIAL), Hull.load()
@@ -130,7 +122,7 @@ def table(trials: Sequence[Trial]) -> tuple[list[dict[str, Any]], Counter[str]]:
         elif not trial.converged:
             left_out["not relaxed after 250 steps"] += 1
         else:
-            crystal = smallest(trial.crystal)
+            crystal = smallest_cell(trial.crystal)
             try:
                 found = stability(crystal, trial.energies[POTENTIAL], references, hull)
             except CalculationError:

@@ -39,10 +39,8 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("usage: build_predictor_table.py OUT.csv.gz OFF_HULL.csv.gz")
     known = materials_project()
-    parts = dict(zip(known.key, known.split, strict=True))
     frames = [known, _aflow(), _de_jong(), dielectric(known), _off_hull(Path(sys.argv[2]))]
-    table = pd.concat(frames, ignore_index=True)
-    table["split"] = [parts.get(key) or part_of(key) for key in table.key]
+    table = in_parts(pd.concat(frames, ignore_index=True), known)
     print(table.groupby(["source", "split"])[TARGETS].count())
     table[["id", "source", "cif", *TARGETS, "split"]].to_csv(sys.argv[1], index=False)
 
@@ -61,7 +59,14 @@ def part_of(key: str) -> str:
     return {8: "val", 9: "test"}.get(draw, "train")
 
 
+def in_parts(table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column split: the part that the formula has among the known crystals, else that of its hash."""
+    parts = dict(zip(known.key, known.split, strict=True))
+    return table.assign(split=[parts.get(key) or part_of(key) for key in table.key])
+
+
 def materials_project() -> pd.DataFrame:
+    """Crystals of the Materials Project with their formulas as keys, all energies on the scale MP2020."""
     table = pd.read_csv(DATA / "mp_crystals.csv.gz").rename(columns={"material_id": "id"})
     table["key"] = [formula_key(text) for text in table.cif]
     scale, legacy = EnergyScale(), table.source == "flla"
@@ -88,6 +93,7 @@ def _de_jong() -> pd.DataFrame:
 
 
 def dielectric(known: pd.DataFrame) -> pd.DataFrame:
+    """Crystals of Petousis 2017 that the known ones do not hold with a gap."""
     from pymatgen.io.vasp import Poscar
 
     table = pd.read_csv(DATA / "dielectric.csv.gz", skiprows=1)

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from matwright.api.models import find_model, model_hash
 from matwright.api.train_settings import TrainSettings
-from matwright.data.sources import Source
 from matwright.errors import InputError
 from matwright.models.config import HeadKind
 
@@ -20,16 +22,15 @@ RATE = 0.1
 """Share of a protocol's learning rate, so that what the start knows is not washed out."""
 
 
-def with_network(settings: TrainSettings, source: Source) -> TrainSettings:
+def with_network(settings: TrainSettings) -> TrainSettings:
     """The settings with the network of the model that they start from; as they are where they start from none.
 
     Raises:
-        InputError: there is no such model, or it is not of the kind that these data need.
+        InputError: there is no such model, or it is one that none can start from.
     """
     if settings.start is None:
         return settings
     from matwright.models.checkpoint import read_model_file  # heavy (torch): behind its door
-    from matwright.models.learned import Learned
 
     described = read_model_file(find_model(settings.start))
     if settings.conditions is not None or described.config.conditions is not None:
@@ -38,9 +39,23 @@ def with_network(settings: TrainSettings, source: Source) -> TrainSettings:
         raise InputError("the sizes of the network are those of the start; leave them out")
     if any(head.kind is HeadKind.ELASTIC for head in described.config.heads):
         raise InputError(f"{settings.start} predicts elastic tensors, from which no other model can start")
-    if (described.learned is Learned.COMPOSITIONS) != (source.wanted.reading.structure is None):
-        raise InputError(f"{settings.start} learned from {described.learned.value}, the table holds others")
     return replace(settings, network=described.config)
+
+
+def check_materials(settings: TrainSettings, lattices: NDArray[np.float64]) -> None:
+    """Make sure that the training graphs, with lattices (n, 3, 3), are of what the start learned from.
+
+    Raises:
+        InputError: they are structures and it learned from compositions, or the other way round.
+    """
+    if settings.start is None:
+        return
+    from matwright.models.checkpoint import read_model_file  # heavy (torch): behind its door
+    from matwright.models.learned import Learned
+
+    learned, given = read_model_file(find_model(settings.start)).learned, Learned.of_lattices(lattices)
+    if learned is not given:
+        raise InputError(f"{settings.start} learned from {learned.value}, this table holds {given.value}")
 
 
 def start_folder(settings: TrainSettings) -> Path | None:

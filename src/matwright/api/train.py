@@ -20,7 +20,7 @@ from matwright.api.labels import FOLDER, OtherLabels
 from matwright.api.member import MemberJob, fit_member
 from matwright.api.parts import choose_parts
 from matwright.api.preparation import graphs_of, labelled, suited
-from matwright.api.start import about_start, start_folder, with_network
+from matwright.api.start import about_start, check_materials, start_folder, with_network
 from matwright.api.train_settings import TrainSettings
 from matwright.data.record import Rejection, RejectionLog
 from matwright.data.sources import Source
@@ -103,7 +103,7 @@ def train(
         raise InputError("the source was opened for other targets than those of the settings")
     if source.wanted.schema != settings.conditions:
         raise InputError("the source was opened for other conditions than those of the settings")
-    asked, settings = settings, with_network(settings, source)
+    asked, settings = settings, with_network(settings)
     base = settings.config  # says what does not fit before anything is read
     check_forest(settings)
     listener, at_once = progress or silent(), workers or default_at_once()
@@ -116,6 +116,7 @@ def train(
     chosen = choose_parts(store, source, settings.split, seed=settings.seed, workers=at_once, progress=listener)
     parts = labelled(chosen.parts, store, keep_train=labels is not None)
     _write_split(out / SPLIT_FILE, store, parts)
+    check_materials(settings, store.lattices[parts.train])
     config = suited(base, settings, source, store, parts)
     taught = store.path if labels is None else labels.written(store, out / FOLDER, listener)
     jobs = _jobs(settings, config, store, taught, parts, out, resume=resume)
