@@ -8,8 +8,9 @@ the Materials Project speak of PBE gaps, too. The same is done for known crystal
 Materials Project: what the judge accepts of these is its sensitivity.
 
 Left out, and counted, are crystals with open shells of d or f electrons, since the calculation has no magnetism and no
-U, and those with actinides, for which there are no data sets. A crystal takes
-minutes; an existing --out is continued.
+U, and those with actinides, for which there are no data sets; and claims of a formula that the predictor `band-gap`
+or the earlier one that taught it has learned from such a calculation (`scripts/computed_gaps.csv.gz`,
+`scripts/earlier_gaps.txt`). A crystal takes a minute; an existing --out is continued.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rl import TARGETS
-from rl_confirm import DATA, known_crystals
+from rl_confirm import DATA, ROOT, known_crystals
 
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import reduced_formula
@@ -35,6 +39,7 @@ from matwright.screening.potential import Failure
 from matwright.screening.trials import crystal_of
 
 TARGET, KNOWN = "band_gap", "known crystals"
+LEARNED, EARLIER = ROOT / "scripts" / "computed_gaps.csv.gz", ROOT / "scripts" / "earlier_gaps.txt"
 JUDGES = ("band_gap by predictor", "band_gap by cgcnn")
 STABLE = "e_above_hull by sevennet-0"
 
@@ -47,6 +52,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=30, help="claims of each way to compute")
     parser.add_argument("--known", type=int, default=10, help="known crystals to compute")
     parser.add_argument("--kspacing", type=float, default=0.5, help="1/Å, with 2π")
+    parser.add_argument("--workers", type=int, default=2, help="calculations at once")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("confirm-dft.jsonl"))
@@ -55,11 +61,12 @@ def main() -> None:
     print(f"commit {provenance()['commit']}; {gpaw}", flush=True)
     lines = [json.loads(text) for text in options.out.read_text().splitlines()] if options.out.exists() else []
     done = {(line["way"], line["place"]) for line in lines}
-    for way, place, crystal, opinions in chosen(options):
-        if (way, place) not in done:
-            lines.append(computed(way, place, crystal, opinions, gpaw))
+    left = [one for one in chosen(options) if one[:2] not in done]
+    with ThreadPoolExecutor(options.workers) as pool:
+        for line in pool.map(lambda one: computed(*one, gpaw), left):
+            lines.append(line)
             with options.out.open("a") as file:
-                file.write(json.dumps(lines[-1]) + "\n")
+                file.write(json.dumps(line) + "\n")
     report(lines, options)
 
 
@@ -67,9 +74,20 @@ def chosen(options: argparse.Namespace) -> Iterator[tuple[str, int, Crystal, dic
     """The way, the place in its list, the crystal, and what others said of it."""
     for way, some in candidates(options).items():
         n = options.known if way == KNOWN else options.n
-        closed = [(place, *one) for place, one in enumerate(some) if not has_open_shells(one[0])]
-        for place, crystal, opinions in closed[:n]:
+        fit = [(place, *one) for place, one in enumerate(some) if not (has_open_shells(one[0]) or was_learned(one[0]))]
+        for place, crystal, opinions in fit[:n]:
             yield way, place, crystal, opinions
+
+
+@cache
+def learned_formulas() -> frozenset[str]:
+    """Of which the predictor, or the earlier one that taught it, has a computed gap in its training part."""
+    return frozenset([*pd.read_csv(LEARNED).formula, *EARLIER.read_text().split()])
+
+
+def was_learned(crystal: Crystal) -> bool:
+    """Whether the predictor has learned a computed gap of this formula."""
+    return reduced_formula(crystal) in learned_formulas()
 
 
 def candidates(options: argparse.Namespace) -> dict[str, list[tuple[Crystal, dict[str, float]]]]:
@@ -114,8 +132,9 @@ def report(lines: list[dict[str, Any]], options: argparse.Namespace) -> None:
     for way, some in candidates(options).items():
         own = [line for line in lines if line["way"] == way]
         if own:
-            closed = sum(not has_open_shells(crystal) for crystal, _ in some)
-            print(_row(f"{way}: {closed} of {len(some)} with closed shells", own))
+            closed = [crystal for crystal, _ in some if not has_open_shells(crystal)]
+            word = f"{way}: {len(closed)} of {len(some)} with closed shells"
+            print(_row(f"{word}, {sum(map(was_learned, closed))} of these learned", own))
         still = [line for line in own if gap.satisfied(line["opinions"].get(JUDGES[0], np.nan))]
         if still:
             print(_row(f"{way}, also inside by the predictor when relaxed", still))

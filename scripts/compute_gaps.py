@@ -6,39 +6,36 @@
 Each RUN=NUMBER is the folder of an optimisation and how many of its hits are computed, in a random order of those that
 have a CIF there, a formula once over all runs; hits with open d or f shells are left out, since the calculation has no
 magnetism and no U. A crystal is relaxed with CHGNet (fmax 0.1 eV/Å, smax 1 GPa, 250 steps at most) and its gap computed
-with GPAW (`QuickGap`, PBE). The table has `id`, `source`, `formula`, `cif` (relaxed, primitive), `band_gap` and
-`predicted` (of the run's model, before relaxation), both in eV. Gaps are appended to OUT.jsonl as they come: the same
-command goes on with an interrupted one. Left out and counted: what did not relax, and calculations that failed.
+with GPAW (`QuickGap`, PBE). The table has the columns of `relax_claims.py`, and `band_gap` of the relaxed crystal in
+eV. Gaps are appended to OUT.jsonl as they come: the same command goes on with an interrupted one. Left out and
+counted: what did not relax, and calculations that failed.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from csv import DictReader, DictWriter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from relax_claims import COLUMNS as RELAXED_COLUMNS
+from relax_claims import RELAXATION, row_of, write_table, written
 
 from matwright.api.design.journal import Journal
 from matwright.materials.crystal import Crystal
-from matwright.materials.interop import from_cif, reduced_formula, to_cif
 from matwright.materials.silence import quiet_warnings
 from matwright.materials.target import parse_target
 from matwright.runs import provenance
-from matwright.screening.dft.quick_gap import METAL, QuickGap, has_open_shells
+from matwright.screening.dft.quick_gap import METAL, OPEN_SHELLS, QuickGap
 from matwright.screening.potential import Failure
-from matwright.screening.relax import RelaxationSettings
 from matwright.screening.relaxing import smallest_cell
 from matwright.screening.trials import Trial, TrialSettings, try_crystals
 
-COLUMNS = ("id", "source", "formula", "cif", "band_gap", "predicted")
+COLUMNS = (*RELAXED_COLUMNS, "band_gap")
 
 
 def main() -> None:
@@ -57,10 +54,7 @@ def main() -> None:
         compute_all(options, journal, gpaw)
     left_out = Counter(entry["failure"] for entry in journal.entries if "failure" in entry)
     rows = [entry["row"] for entry in journal.entries if "row" in entry]
-    with gzip.open(options.out, "wt", encoding="utf-8", newline="") as file:
-        writer = DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(options.out, COLUMNS, rows)
     for source in dict.fromkeys(row["source"] for row in rows):
         print(f"{source}: {summary([row for row in rows if row['source'] == source], options.target)}")
     print(f"all: {summary(rows, options.target)}" if rows else "no gap")
@@ -83,15 +77,14 @@ def summary(rows: list[dict[str, Any]], target: str) -> str:
 def compute_all(options: argparse.Namespace, journal: Journal, gpaw: QuickGap) -> None:
     """Relax and compute what has no line yet."""
     done = {entry["key"] for entry in journal.entries}
-    claims = {key: claim for key, claim in claimed(options.runs, options.seed) if key not in done}
-    settings = TrialSettings(
-        potentials=("chgnet",), relaxation=RelaxationSettings(fmax=0.1, smax=1.0, max_steps=250), workers=1
-    )
+    wanted = written(options.runs, options.seed, hits_alone=True, refused=OPEN_SHELLS)
+    claims = {key: claim for key, claim in wanted if key not in done}
+    settings = TrialSettings(potentials=("chgnet",), relaxation=RELAXATION, workers=1)
 
     def compute(trial: Trial) -> dict[str, Any]:
         if trial.crystal is None or not trial.converged:
             return {"key": trial.key, "failure": "not relaxed", "seconds": 0.0}
-        return computed(trial.key, smallest_cell(trial.crystal), claims[trial.key][1], gpaw)
+        return computed(trial.key, smallest_cell(trial.crystal), claims[trial.key], gpaw)
 
     start, finished = time.perf_counter(), 0
     with ThreadPoolExecutor(options.workers) as pool:
@@ -109,37 +102,14 @@ def compute_all(options: argparse.Namespace, journal: Journal, gpaw: QuickGap) -
                 print(said, file=sys.stderr, flush=True)
 
 
-def claimed(runs: list[str], seed: int) -> Iterator[tuple[str, tuple[Crystal, float]]]:
-    """Name → crystal and predicted gap (eV) of the hits of each run, at most as many as asked for."""
-    seen: set[str] = set()
-    for word in runs:
-        folder, _, number = word.rpartition("=")
-        with (Path(folder) / "candidates.csv").open(newline="") as file:
-            hits = [row for row in DictReader(file) if row["hit"] == "1" and row["known"] == "0"]
-        paths = {path.name.partition("_")[0]: path for path in (Path(folder) / "cifs").iterdir()}
-        taken = 0
-        for place in np.random.default_rng(seed).permutation(len(hits)):
-            row = hits[place]
-            if taken == int(number):
-                break
-            if row["formula"] in seen or row["id"] not in paths:
-                continue
-            crystal = from_cif(paths[row["id"]].read_text(encoding="utf-8"))
-            if not has_open_shells(crystal):
-                seen.add(row["formula"])
-                taken += 1
-                yield f"{Path(folder).name}-{row['id']}", (smallest_cell(crystal), float(row["band_gap"]))
-
-
-def computed(key: str, crystal: Crystal, predicted: float, gpaw: QuickGap) -> dict[str, Any]:
-    """One line of the journal."""
+def computed(key: str, crystal: Crystal, claim: tuple[Crystal, float], gpaw: QuickGap) -> dict[str, Any]:
+    """One line of the journal: the gap of a relaxed crystal, which was claimed with some predicted gap."""
     start = time.perf_counter()
     gap = gpaw.gap(crystal)
     entry: dict[str, Any] = {"key": key, "seconds": time.perf_counter() - start}
     if isinstance(gap, Failure):
         return entry | {"failure": gap.reason}
-    row = {"id": key, "source": key.rpartition("-")[0], "formula": reduced_formula(crystal), "cif": to_cif(crystal)}
-    return entry | {"row": row | {"band_gap": gap, "predicted": predicted}}
+    return entry | {"row": row_of(key, crystal, claim) | {"band_gap": gap}}
 
 
 if __name__ == "__main__":

@@ -37,6 +37,9 @@ def optimise(
     margin: Annotated[
         float, typer.Option(help="Predicted standard deviations by which a hit lies inside its target.")
     ] = 1.0,
+    chance: Annotated[
+        float, typer.Option(help="Probability that a hit meets each target, by the doubted standard deviation.")
+    ] = 0.5,
     valence: Annotated[
         float,
         typer.Option(help="Likelihood of its oxidation states below which a crystal counts as a metal, for a gap."),
@@ -91,7 +94,12 @@ def optimise(
             least_unique=least_unique,
         ),
         reward=RewardConfig(
-            stability=stability_weight, uncertainty=uncertainty_weight, doubt=doubt, margin=margin, valence=valence
+            stability=stability_weight,
+            uncertainty=uncertainty_weight,
+            doubt=doubt,
+            margin=margin,
+            chance=chance,
+            valence=valence,
         ),
         seed=seed,
     )

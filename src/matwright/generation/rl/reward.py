@@ -7,17 +7,17 @@
 | --- | --- |
 | d_t | expected distance to target t of a normal variable with the predicted mean and k times the standard deviation |
 | s_t | `Scale.reach`: the distance of the untuned generator's median crystal, at least the spread of its crystals |
-| P_t, k, λ_m | probability that this variable meets target t, 0 for no hit; `RewardConfig.doubt`, `met` |
+| P_t, k, λ_m | probability that this variable meets target t, 0 outside the margin; `RewardConfig.doubt`, `met` |
 | T, λ_s, h, p | `RewardConfig.stability`, `hull_scale`, `plausible`: farther below the hull a model rather errs |
 | X | the domain score's excess over `RewardConfig.domain_limit`, 0..1 |
 | U | mean over targets of σ_t / (σ_t + spread), σ_t epistemic, plus X |
 
 So a target costs about 1 at the start and nothing where it is surely met; the distance leads there from afar, the
 probability counts near by, and only as far as stability and domain support it. A hit lies inside every target with a
-margin of standard deviations. The scalarisation of several targets is the plain sum of distances and the product of
-probabilities. A target to minimise or maximise has no distance: it adds −z / (1 + |z|), z the number of spreads by
-which the value is worse than the untuned median. Invalid crystals and those that no model can judge get the floor,
-which lies below every other reward.
+margin of standard deviations, and each P_t is at least `RewardConfig.chance`. The scalarisation of several targets is
+the plain sum of distances and the product of probabilities. A target to minimise or maximise has no distance: it adds
+−z / (1 + |z|), z the number of spreads by which the value is worse than the untuned median. Invalid crystals and those
+that no model can judge get the floor, which lies below every other reward.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class RewardTerms:
         stability: before its weight, 0..1.
         uncertainty: U before its weight, 0..2.
         total: R; the floor where a crystal is invalid or cannot be judged.
-        hit: bool, the predicted values lie inside every target that accepts or rejects, with the margin to spare.
+        hit: bool, the predicted values lie inside every target that accepts or rejects, with the margin to spare and
+            a fair chance to be right.
         objectives: (n, n_targets) one column a target, smaller is better: the distance, or the signed value.
     """
 
@@ -124,7 +125,9 @@ class Reward:
         believed = self.believed(predictions)
         losses = [self._loss(target, believed[target.name]) for target in self.targets]
         target = -np.sum(losses, axis=0)
-        inside = [self._inside(t, believed[t.name]) for t in self.targets if not t.is_objective]
+        demands = [(target, believed[target.name]) for target in self.targets if not target.is_objective]
+        inside = [self._inside(*demand) for demand in demands]
+        likely = [self._chance(*demand) >= self.config.chance for demand in demands]
         stability, uncertainty = self._stability(believed), self._uncertainty(believed)
         met = self._met(believed, inside)
         if self.config.discounted:
@@ -139,7 +142,7 @@ class Reward:
             stability=stability,
             uncertainty=uncertainty,
             total=np.where(judged, total, self.floor),
-            hit=np.logical_and.reduce([judged, *inside]),
+            hit=np.logical_and.reduce([judged, *inside, *likely]),
             objectives=np.stack([objective(t, believed[t.name].mean) for t in self.targets], axis=1),
         )
 
@@ -176,12 +179,13 @@ class Reward:
             spare = np.minimum(spare, (target.upper - target.lower) / 4)
         return np.asarray(target.satisfied(prediction.mean - spare) & target.satisfied(prediction.mean + spare))
 
+    def _chance(self, target: Target, prediction: Prediction) -> Floats:
+        """(n,) P_t."""
+        return probability_met(target, prediction.mean, self.config.doubt * prediction.std)
+
     def _met(self, predictions: Mapping[str, Prediction], inside: Sequence[NDArray[np.bool_]]) -> Floats:
         demands = [target for target in self.targets if not target.is_objective]
-        chances = [
-            probability_met(target, predictions[target.name].mean, self.config.doubt * predictions[target.name].std)
-            for target in demands
-        ]
+        chances = [self._chance(target, predictions[target.name]) for target in demands]
         n = len(predictions[self.targets[0].name].mean)
         return np.prod(chances, axis=0) * np.logical_and.reduce(inside) if chances else np.zeros(n)
 

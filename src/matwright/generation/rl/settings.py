@@ -31,6 +31,8 @@ class RewardConfig:
             favour, so that errors are larger there than on crystals at random.
         margin: predicted standard deviations by which a hit lies inside its target, at most half-way to the middle of
             a window.
+        chance: probability of meeting each target that a hit has, by the mean and `doubt` times the standard deviation.
+            Only windows ask for more than the margin: what lies in the middle of one may still be unlikely to be there.
         copies: shaken ones that a crystal near its targets is judged with, see `SecondLook`.
         stability: λ_s, weight of the stability term in 0..1.
         hull_scale: eV/atom above the hull at which the stability term has fallen to 1/e.
@@ -48,6 +50,7 @@ class RewardConfig:
     discounted: bool = True
     doubt: float = 2.0
     margin: float = 1.0
+    chance: float = 0.5
     copies: int = 2
     stability: float = 0.2
     hull_scale: float = 0.1
@@ -61,8 +64,8 @@ class RewardConfig:
             raise InputError("the weights of the reward, its margin and the number of copies are not negative")
         if self.doubt <= 0:
             raise InputError("the doubt, a factor on standard deviations, is positive")
-        if not 0 <= self.valence <= 1:
-            raise InputError("the likelihood of valences lies in [0, 1]")
+        if not 0 <= self.valence <= 1 or not 0 <= self.chance < 1:
+            raise InputError("the likelihood of valences lies in [0, 1], the chance of a hit in [0, 1)")
         if self.hull_scale <= 0 or self.plausible < 0 or not 0 <= self.domain_limit < 1:
             raise InputError(
                 "the hull scale is positive, the plausible depth not negative, and the domain limit lies in [0, 1)"

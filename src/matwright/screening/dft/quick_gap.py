@@ -20,8 +20,8 @@ The gaps of ZnSe, CdTe and AgI at 300 eV are within 0.03 eV of those at 600 eV; 
 METAL = 0.05
 """eV, below which a gap counts as none."""
 _SECOND_ROW = frozenset(range(atomic_number("B"), atomic_number("Ne")))
-_OPEN = frozenset({*range(atomic_number("V"), atomic_number("Cu")), *range(58, 71), *range(89, 104)})
-"""V to Ni, Ce to Yb, and the actinides."""
+OPEN_SHELLS = frozenset({*range(atomic_number("V"), atomic_number("Cu")), *range(58, 71), *range(89, 104)})
+"""V to Ni, Ce to Yb, and the actinides: their compounds mostly have open d or f shells."""
 
 
 @final
@@ -69,7 +69,7 @@ def has_open_shells(crystal: Crystal) -> bool:
 
     Such a gap needs magnetism and a Hubbard U, which the calculation here has not.
     """
-    return bool(_OPEN & set(crystal.numbers.tolist()))
+    return bool(OPEN_SHELLS & set(crystal.numbers.tolist()))
 
 
 def _cutoff(crystal: Crystal) -> float:

@@ -27,7 +27,15 @@ from matwright.rng import torch_generator
 TARGETS = (parse_target("bulk_modulus>=300 GPa"), parse_target("minimise density"))
 SCALES = {"bulk_modulus": Scale(centre=80.0, spread=50.0), "density": Scale(centre=5.0, spread=2.0)}
 PLAIN = RewardConfig(
-    met=1.0, discounted=False, doubt=1.0, margin=0.0, plausible=0.1, stability=0.5, valence=0.0, uncertainty=0.3
+    met=1.0,
+    discounted=False,
+    doubt=1.0,
+    margin=0.0,
+    chance=0.0,
+    plausible=0.1,
+    stability=0.5,
+    valence=0.0,
+    uncertainty=0.3,
 )
 REWARD = Reward(TARGETS, SCALES, PLAIN)
 CAREFUL = Reward(TARGETS, SCALES, RewardConfig())
@@ -89,6 +97,16 @@ def test_a_hit_lies_inside_with_a_margin() -> None:
     values = np.array([1.34, 1.36, 1.39, 1.41])  # the margin of the unsure ones ends half-way to the middle
     asked["band_gap"] = replace(asked["density"], mean=values)
     assert gap(asked).hit.tolist() == [False, True, False, True]
+
+
+def test_a_hit_is_likelier_right_than_wrong() -> None:
+    window = (parse_target("band_gap=1.5±0.2 eV"),)
+    fair = Reward(window, {"band_gap": Scale(centre=1.0, spread=1.0)}, replace(PLAIN, doubt=2.0, chance=0.5))
+    asked = predictions(0.0, sigma=[0.14, 0.16, 0.05, 0.05])  # in the middle half lies within 0.67 doubled sigmas
+    asked["band_gap"] = replace(asked["density"], mean=np.array([1.5, 1.5, 1.4, 1.31]))
+    terms = fair(asked)
+    assert terms.hit.tolist() == [True, False, True, True]
+    assert (terms.met > 0).all()  # what is near a hit is worth something all the same
 
 
 @pytest.mark.parametrize(
@@ -192,6 +210,8 @@ def test_wrong_settings_are_refused() -> None:
         RewardConfig(doubt=0.0)
     with pytest.raises(InputError, match="valences"):
         RewardConfig(valence=1.5)
+    with pytest.raises(InputError, match="chance"):
+        RewardConfig(chance=1.0)
     with pytest.raises(InputError, match="margin"):
         RewardConfig(margin=-1.0)
     with pytest.raises(InputError, match="domain limit"):
