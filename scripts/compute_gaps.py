@@ -23,9 +23,11 @@ from typing import Any
 
 import numpy as np
 from relax_claims import COLUMNS as RELAXED_COLUMNS
-from relax_claims import RELAXATION, row_of, write_table, written
+from relax_claims import RELAXATION, Claim, row_of, write_table, written
 
 from matwright.api.design.journal import Journal
+from matwright.generation.rl.reward import probability_met
+from matwright.generation.rl.settings import RewardConfig
 from matwright.materials.crystal import Crystal
 from matwright.materials.silence import quiet_warnings
 from matwright.materials.target import parse_target
@@ -65,12 +67,15 @@ def main() -> None:
 
 def summary(rows: list[dict[str, Any]], target: str) -> str:
     """How right the claims of some rows are."""
-    gaps, predicted = (np.array([row[name] for row in rows], dtype=np.float64) for name in ("band_gap", "predicted"))
-    inside, metals = int(parse_target(target).satisfied(gaps).sum()), int((gaps < METAL).sum())
-    errors = predicted - gaps
+    names = ("band_gap", "predicted", "predicted_std")
+    gaps, predicted, std = (np.array([row[name] for row in rows], dtype=np.float64) for name in names)
+    wanted, reward = parse_target(target), RewardConfig()
+    inside, metals, errors = wanted.satisfied(gaps), int((gaps < METAL).sum()), predicted - gaps
+    likely = probability_met(wanted, predicted, reward.doubt * std) >= reward.chance
     return (
-        f"{len(rows)} gaps, {inside} inside the target ({inside / len(rows):.0%}), {metals} of metals; "
-        f"MAE of the prediction {np.abs(errors).mean():.2f} eV, mean error {errors.mean():+.2f} eV"
+        f"{len(rows)} gaps, {inside.sum()} inside the target ({inside.mean():.0%}), {inside[likely].sum()} of the "
+        f"{likely.sum()} that were likelier right than wrong; {metals} of metals; MAE of the prediction "
+        f"{np.abs(errors).mean():.2f} eV, mean error {errors.mean():+.2f} eV"
     )
 
 
@@ -88,7 +93,7 @@ def compute_all(options: argparse.Namespace, journal: Journal, gpaw: QuickGap) -
 
     start, finished = time.perf_counter(), 0
     with ThreadPoolExecutor(options.workers) as pool:
-        for trials in try_crystals([(key, crystal) for key, (crystal, _) in claims.items()], settings):
+        for trials in try_crystals([(key, claim[0]) for key, claim in claims.items()], settings):
             for entry in pool.map(compute, trials):
                 journal.append(entry)
                 finished += 1
@@ -102,7 +107,7 @@ def compute_all(options: argparse.Namespace, journal: Journal, gpaw: QuickGap) -
                 print(said, file=sys.stderr, flush=True)
 
 
-def computed(key: str, crystal: Crystal, claim: tuple[Crystal, float], gpaw: QuickGap) -> dict[str, Any]:
+def computed(key: str, crystal: Crystal, claim: Claim, gpaw: QuickGap) -> dict[str, Any]:
     """One line of the journal: the gap of a relaxed crystal, which was claimed with some predicted gap."""
     start = time.perf_counter()
     gap = gpaw.gap(crystal)

@@ -4,9 +4,9 @@
 
 Each RUN=NUMBER is the folder of an optimisation and how many of its crystals are relaxed, in a random order of those
 that have a CIF there, hits or not, a formula once over all runs (CHGNet: fmax 0.1 eV/Å, smax 1 GPa, 250 steps at most).
-The table has `id`, `source`, `formula`, `cif` (relaxed, primitive), `claimed_cif` (as the run wrote it, primitive) and
-`predicted` (eV, of the run's model, before relaxation). Crystals are appended to OUT.jsonl as they come: the same
-command goes on with an interrupted one. What did not relax is counted and left out.
+The table has `id`, `source`, `formula`, `cif` (relaxed, primitive), `claimed_cif` (as the run wrote it, primitive), and
+`predicted` and `predicted_std` (eV, of the run's model, before relaxation). Crystals are appended to OUT.jsonl as they
+come: the same command goes on with an interrupted one. What did not relax is counted and left out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from matwright.screening.relax import RelaxationSettings
 from matwright.screening.relaxing import smallest_cell
 from matwright.screening.trials import Trial, TrialSettings, try_crystals
 
-COLUMNS = ("id", "source", "formula", "cif", "claimed_cif", "predicted")
+COLUMNS = ("id", "source", "formula", "cif", "claimed_cif", "predicted", "predicted_std")
+Claim = tuple[Crystal, float, float]
+"""A crystal, its predicted gap, and the standard deviation of that, eV."""
 RELAXATION = RelaxationSettings(fmax=0.1, smax=1.0, max_steps=250)
 
 
@@ -49,7 +51,7 @@ def main() -> None:
         wanted = written(options.runs, options.seed, hits_alone=False)
         claims = {key: claim for key, claim in wanted if key not in done}
         settings = TrialSettings(potentials=("chgnet",), relaxation=RELAXATION, workers=options.workers)
-        jobs, start, finished = [(key, crystal) for key, (crystal, _) in claims.items()], time.perf_counter(), 0
+        jobs, start, finished = [(key, claim[0]) for key, claim in claims.items()], time.perf_counter(), 0
         for trials in try_crystals(jobs, settings):
             for trial in trials:
                 journal.append(relaxed(trial, claims[trial.key]))
@@ -61,17 +63,18 @@ def main() -> None:
     print(f"{len(rows)} relaxed, {len(journal.entries) - len(rows)} left out: not relaxed")
 
 
-def relaxed(trial: Trial, claim: tuple[Crystal, float]) -> dict[str, Any]:
+def relaxed(trial: Trial, claim: Claim) -> dict[str, Any]:
     """One line of the journal: what a crystal, claimed with some predicted gap, has become."""
     if trial.crystal is None or not trial.converged:
         return {"key": trial.key, "failure": "not relaxed"}
     return {"key": trial.key, "row": row_of(trial.key, smallest_cell(trial.crystal), claim)}
 
 
-def row_of(key: str, crystal: Crystal, claim: tuple[Crystal, float]) -> dict[str, Any]:
+def row_of(key: str, crystal: Crystal, claim: Claim) -> dict[str, Any]:
     """What a table says of a relaxed crystal and of the claim that it was."""
     names = {"id": key, "source": key.rpartition("-")[0], "formula": reduced_formula(crystal)}
-    return names | {"cif": to_cif(crystal), "claimed_cif": to_cif(claim[0]), "predicted": claim[1]}
+    predicted = {"predicted": claim[1], "predicted_std": claim[2]}
+    return names | {"cif": to_cif(crystal), "claimed_cif": to_cif(claim[0])} | predicted
 
 
 def write_table(path: Path, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
@@ -84,8 +87,8 @@ def write_table(path: Path, columns: tuple[str, ...], rows: list[dict[str, Any]]
 
 def written(
     runs: list[str], seed: int, *, hits_alone: bool, refused: frozenset[int] = frozenset()
-) -> Iterator[tuple[str, tuple[Crystal, float]]]:
-    """Name → primitive crystal and predicted gap (eV) of what each run wrote, at most as many as asked for.
+) -> Iterator[tuple[str, Claim]]:
+    """Name → what each run wrote, primitive cells, at most as many as asked for.
 
     Args:
         runs: RUN=NUMBER.
@@ -110,7 +113,8 @@ def written(
             if not refused & set(crystal.numbers.tolist()):
                 seen.add(row["formula"])
                 taken += 1
-                yield f"{Path(folder).name}-{row['id']}", (smallest_cell(crystal), float(row["band_gap"]))
+                predicted = float(row["band_gap"]), float(row["band_gap_std"])
+                yield f"{Path(folder).name}-{row['id']}", (smallest_cell(crystal), *predicted)
 
 
 if __name__ == "__main__":
