@@ -11,6 +11,14 @@ Left out, and counted, are crystals with open shells of d or f electrons, since 
 U, and those with actinides, for which there are no data sets; and claims of a formula that the predictor `band-gap`
 or the earlier one that taught it has learned from such a calculation (`scripts/computed_gaps.csv.gz`,
 `scripts/earlier_gaps.txt`). A crystal takes a minute; an existing --out is continued.
+
+With --frozen-f the trivalent lanthanides from Pr to Tm (not Eu) count as closed: their f electrons stay in the core, as
+in the calculations of the Materials Project. Their data sets are made once, and the folder is told to GPAW:
+
+    gpaw dataset Er -f PBE -C "[Xe]4f11,5d1,6s2" -P 5s,6s,5p,6p,5d,d -r 2.4 -t fcore -w     # and so on
+    export GPAW_SETUP_PATH=$PWD
+
+The number behind 4f is that of `FROZEN`.
 """
 
 from __future__ import annotations
@@ -29,17 +37,21 @@ import pandas as pd
 from rl import TARGETS
 from rl_confirm import DATA, ROOT, known_crystals
 
+from matwright.elements import atomic_number
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import reduced_formula
 from matwright.materials.silence import quiet_warnings
 from matwright.materials.target import parse_target
 from matwright.runs import provenance
-from matwright.screening.dft.quick_gap import METAL, QuickGap, has_open_shells
+from matwright.screening.dft.quick_gap import METAL, OPEN_SHELLS, QuickGap
 from matwright.screening.potential import Failure
 from matwright.screening.trials import crystal_of
 
 TARGET, KNOWN = "band_gap", "known crystals"
 LEARNED, EARLIER = ROOT / "scripts" / "computed_gaps.csv.gz", ROOT / "scripts" / "earlier_gaps.txt"
+FROZEN = {"Pr": 2, "Nd": 3, "Sm": 5, "Gd": 7, "Tb": 8, "Dy": 9, "Ho": 10, "Er": 11, "Tm": 12}
+"""f electrons of the trivalent ion."""
+DATASET = "fcore"
 JUDGES = ("band_gap by predictor", "band_gap by cgcnn")
 STABLE = "e_above_hull by sevennet-0"
 
@@ -52,12 +64,13 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=30, help="claims of each way to compute")
     parser.add_argument("--known", type=int, default=10, help="known crystals to compute")
     parser.add_argument("--kspacing", type=float, default=0.5, help="1/Å, with 2π")
+    parser.add_argument("--frozen-f", action="store_true", help="take lanthanides, with their f electrons in the core")
     parser.add_argument("--workers", type=int, default=2, help="calculations at once")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("confirm-dft.jsonl"))
     options = parser.parse_args()
-    gpaw = QuickGap(options.python, options.kspacing)
+    gpaw = QuickGap(options.python, options.kspacing, dict.fromkeys(FROZEN, DATASET) if options.frozen_f else {})
     print(f"commit {provenance()['commit']}; {gpaw}", flush=True)
     lines = [json.loads(text) for text in options.out.read_text().splitlines()] if options.out.exists() else []
     done = {(line["way"], line["place"]) for line in lines}
@@ -74,9 +87,20 @@ def chosen(options: argparse.Namespace) -> Iterator[tuple[str, int, Crystal, dic
     """The way, the place in its list, the crystal, and what others said of it."""
     for way, some in candidates(options).items():
         n = options.known if way == KNOWN else options.n
-        fit = [(place, *one) for place, one in enumerate(some) if not (has_open_shells(one[0]) or was_learned(one[0]))]
+        refused = refused_elements(options)
+        fit = [(place, *one) for place, one in enumerate(some) if not (has(one[0], refused) or was_learned(one[0]))]
         for place, crystal, opinions in fit[:n]:
             yield way, place, crystal, opinions
+
+
+def refused_elements(options: argparse.Namespace) -> frozenset[int]:
+    """The atomic numbers of elements with shells that are open in the calculation."""
+    return OPEN_SHELLS - {atomic_number(symbol) for symbol in FROZEN} if options.frozen_f else OPEN_SHELLS
+
+
+def has(crystal: Crystal, numbers: frozenset[int]) -> bool:
+    """Whether a crystal holds one of these elements."""
+    return not numbers.isdisjoint(crystal.numbers.tolist())
 
 
 @cache
@@ -132,8 +156,8 @@ def report(lines: list[dict[str, Any]], options: argparse.Namespace) -> None:
     for way, some in candidates(options).items():
         own = [line for line in lines if line["way"] == way]
         if own:
-            closed = [crystal for crystal, _ in some if not has_open_shells(crystal)]
-            word = f"{way}: {len(closed)} of {len(some)} with closed shells"
+            closed = [crystal for crystal, _ in some if not has(crystal, refused_elements(options))]
+            word = f"{way}: {len(closed)} of {len(some)} can be computed"
             print(_row(f"{word}, {sum(map(was_learned, closed))} of these learned", own))
         still = [line for line in own if gap.satisfied(line["opinions"].get(JUDGES[0], np.nan))]
         if still:

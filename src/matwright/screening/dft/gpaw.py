@@ -69,6 +69,7 @@ class Gpaw:
             "mesh": list(settings.mesh(crystal.lattice)),
             "cutoff": settings.cutoff,
             "functional": settings.functional,
+            "setups": dict(settings.pseudopotentials),
             "smearing": settings.smearing,
             "mixing": settings.mixing,
             "convergence": convergence(settings.convergence, len(crystal)),

@@ -23,6 +23,7 @@ def main() -> int:
     atoms.calc = GPAW(
         mode=PW(job["cutoff"]),
         xc=job["functional"],
+        setups={"default": "paw", **job["setups"]},
         kpts={"size": job["mesh"], "gamma": True},
         occupations=FermiDirac(job["smearing"]),
         mixer=Mixer(job["mixing"], 5, 50.0),

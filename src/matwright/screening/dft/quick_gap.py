@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import final
 
 from matwright.elements import atomic_number
@@ -31,15 +33,20 @@ class QuickGap:
     Args:
         python: a Python that can import gpaw.
         kspacing: 1/Å (with 2π), largest distance of k points.
+        datasets: element → name of its PAW data set, for instance "fcore" for the file "Er.fcore.PBE" in the folder
+            that GPAW_SETUP_PATH names; the usual ones for the others.
 
     Raises:
         InputError: that Python is not there, or has no gpaw.
     """
 
-    def __init__(self, python: str = "python3", kspacing: float = 0.5) -> None:
+    def __init__(
+        self, python: str = "python3", kspacing: float = 0.5, datasets: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         programs = Programs(python=python)
         self._potentials = {
-            cutoff: DftPotential(_settings(cutoff, kspacing), programs) for cutoff in (SOFT_CUTOFF, HARD_CUTOFF)
+            cutoff: DftPotential(replace(_settings(cutoff, kspacing), pseudopotentials=datasets), programs)
+            for cutoff in (SOFT_CUTOFF, HARD_CUTOFF)
         }
         self._kspacing = kspacing
 

@@ -40,7 +40,8 @@ class DftSettings:
         kspacing: 1/Å (with 2π), largest distance of k points; smearing: eV, width of the occupations.
         convergence: eV/atom, of the energy; max_steps: iterations of the density.
         mixing: share of the new density; wall_minutes: after which a calculation ends.
-        pseudopotentials: file by element (Quantum ESPRESSO); empty where the code has its own set.
+        pseudopotentials: file by element (Quantum ESPRESSO), or the name of a data set, the "fcore" of "Er.fcore.PBE"
+            (GPAW); empty where the code has its own set.
         incar: further settings of VASP, over those of the set `functional` names.
     """
 
