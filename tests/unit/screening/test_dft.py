@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -21,7 +22,7 @@ from matwright.materials.crystal import Crystal
 from matwright.materials.interop import from_poscar
 from matwright.screening.dft.calculation import DftPotential, Programs, run
 from matwright.screening.dft.espresso import DEBIAN, espresso_input, read_espresso
-from matwright.screening.dft.gpaw import read_gpaw
+from matwright.screening.dft.gpaw import Gpaw, read_gpaw
 from matwright.screening.dft.problems import REMEDIES, Problem, Trouble
 from matwright.screening.dft.settings import DftCode, DftSettings, load_dft_settings, preset_names
 from matwright.screening.dft.vasp import write_vasp
@@ -227,6 +228,14 @@ def test_texts_without_an_answer_are_problems() -> None:
     assert "no energy, forces or stress" in done.detail
     odd = read_gpaw({"energy": 1.0, "forces": [[0.0, 0.0, 0.0]], "stress": np.zeros((3, 3)).tolist()}, 2)
     assert isinstance(odd, Problem)
+
+
+def test_gpaw_takes_data_sets_by_name(tmp_path: Path) -> None:
+    settings = replace(load_dft_settings("gpaw-pbe"), pseudopotentials={"Er": "fcore"})
+    Gpaw().write(
+        Crystal(lattice=4 * np.eye(3), frac_coords=np.zeros((1, 3)), numbers=np.array([68])), settings, tmp_path
+    )
+    assert json.loads((tmp_path / "job.json").read_text())["setups"] == {"Er": "fcore"}
 
 
 @needs_gpaw
