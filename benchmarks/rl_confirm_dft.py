@@ -37,13 +37,12 @@ import pandas as pd
 from rl import TARGETS
 from rl_confirm import DATA, ROOT, known_crystals
 
-from matwright.elements import atomic_number
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import reduced_formula
 from matwright.materials.silence import quiet_warnings
 from matwright.materials.target import parse_target
 from matwright.runs import provenance
-from matwright.screening.dft.quick_gap import METAL, OPEN_SHELLS, QuickGap
+from matwright.screening.dft.quick_gap import METAL, QuickGap, has_open_shells
 from matwright.screening.potential import Failure
 from matwright.screening.trials import crystal_of
 
@@ -54,6 +53,8 @@ FROZEN = {"Pr": 2, "Nd": 3, "Sm": 5, "Gd": 7, "Tb": 8, "Dy": 9, "Ho": 10, "Er": 
 DATASET = "fcore"
 JUDGES = ("band_gap by predictor", "band_gap by cgcnn")
 STABLE = "e_above_hull by sevennet-0"
+Candidates = dict[str, list[tuple[Crystal, dict[str, float]]]]
+"""Way → crystals, and what others said of each."""
 
 
 def main() -> None:
@@ -74,33 +75,29 @@ def main() -> None:
     print(f"commit {provenance()['commit']}; {gpaw}", flush=True)
     lines = [json.loads(text) for text in options.out.read_text().splitlines()] if options.out.exists() else []
     done = {(line["way"], line["place"]) for line in lines}
-    left = [one for one in chosen(options) if one[:2] not in done]
+    every = candidates(options)
+    left = [one for one in chosen(every, options) if one[:2] not in done]
     with ThreadPoolExecutor(options.workers) as pool:
         for line in pool.map(lambda one: computed(*one, gpaw), left):
             lines.append(line)
             with options.out.open("a") as file:
                 file.write(json.dumps(line) + "\n")
-    report(lines, options)
+    report(lines, every, options)
 
 
-def chosen(options: argparse.Namespace) -> Iterator[tuple[str, int, Crystal, dict[str, float]]]:
+def chosen(every: Candidates, options: argparse.Namespace) -> Iterator[tuple[str, int, Crystal, dict[str, float]]]:
     """The way, the place in its list, the crystal, and what others said of it."""
-    for way, some in candidates(options).items():
+    for way, some in every.items():
         n = options.known if way == KNOWN else options.n
-        refused = refused_elements(options)
-        fit = [(place, *one) for place, one in enumerate(some) if not (has(one[0], refused) or was_learned(one[0]))]
+        fit = [(place, *one) for place, one in enumerate(some) if can_be_computed(one[0], options)]
+        fit = [one for one in fit if not was_learned(one[1])]
         for place, crystal, opinions in fit[:n]:
             yield way, place, crystal, opinions
 
 
-def refused_elements(options: argparse.Namespace) -> frozenset[int]:
-    """The atomic numbers of elements with shells that are open in the calculation."""
-    return OPEN_SHELLS - {atomic_number(symbol) for symbol in FROZEN} if options.frozen_f else OPEN_SHELLS
-
-
-def has(crystal: Crystal, numbers: frozenset[int]) -> bool:
-    """Whether a crystal holds one of these elements."""
-    return not numbers.isdisjoint(crystal.numbers.tolist())
+def can_be_computed(crystal: Crystal, options: argparse.Namespace) -> bool:
+    """Whether all its shells are closed, or in the core."""
+    return not has_open_shells(crystal, FROZEN if options.frozen_f else ())
 
 
 @cache
@@ -114,10 +111,10 @@ def was_learned(crystal: Crystal) -> bool:
     return reduced_formula(crystal) in learned_formulas()
 
 
-def candidates(options: argparse.Namespace) -> dict[str, list[tuple[Crystal, dict[str, float]]]]:
+def candidates(options: argparse.Namespace) -> Candidates:
     """All claims of each way that relaxed, and the known crystals."""
     judged = [json.loads(text) for text in options.judged.read_text().splitlines()]
-    found: dict[str, list[tuple[Crystal, dict[str, float]]]] = {
+    found: Candidates = {
         way: [
             (crystal_of(line["crystal"]), line["opinions"])
             for line in judged
@@ -146,19 +143,19 @@ def computed(way: str, place: int, crystal: Crystal, opinions: dict[str, float],
     return line
 
 
-def report(lines: list[dict[str, Any]], options: argparse.Namespace) -> None:
+def report(lines: list[dict[str, Any]], every: Candidates, options: argparse.Namespace) -> None:
     """Print two rows a way; shares are of all claims that were tried."""
     gap, _ = (parse_target(text) for text in TARGETS[TARGET][0])
     print(f"\n{'; '.join(TARGETS[TARGET][0])}")
     heads = ["claims", "tried", "failed", "metals", "inside", "inside and near the hull"]
     heads += ["MAE of the predictor", "MAE of CGCNN"]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for way, some in candidates(options).items():
+    for way, some in every.items():
         own = [line for line in lines if line["way"] == way]
         if own:
-            closed = [crystal for crystal, _ in some if not has(crystal, refused_elements(options))]
-            word = f"{way}: {len(closed)} of {len(some)} can be computed"
-            print(_row(f"{word}, {sum(map(was_learned, closed))} of these learned", own))
+            fit = [crystal for crystal, _ in some if can_be_computed(crystal, options)]
+            word = f"{way}: {len(fit)} of {len(some)} can be computed"
+            print(_row(f"{word}, {sum(map(was_learned, fit))} of these learned", own))
         still = [line for line in own if gap.satisfied(line["opinions"].get(JUDGES[0], np.nan))]
         if still:
             print(_row(f"{way}, also inside by the predictor when relaxed", still))

@@ -22,9 +22,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from csv import DictReader, DictWriter
+from csv import DictReader
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from matwright.api.design.journal import Journal
 from matwright.api.generate import load_generator
@@ -60,10 +62,7 @@ def main() -> None:
     relax_all(options)
     trials = [Trial.from_plain(line) for line in journal(options.out).entries]
     rows, left_out = table(trials)
-    with gzip.open(options.out, "wt", encoding="utf-8", newline="") as file:
-        writer = DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(options.out, index=False, compression="gzip")
     for source, count in sorted(Counter(row["source"] for row in rows).items()):
         print(f"{source}: {count} rows")
     for reason, count in left_out.most_common():

@@ -8,7 +8,7 @@ have a CIF there, a formula once over all runs; hits with open d or f shells are
 magnetism and no U. A crystal is relaxed with CHGNet (fmax 0.1 eV/Å, smax 1 GPa, 250 steps at most) and its gap computed
 with GPAW (`QuickGap`, PBE). The table has the columns of `relax_claims.py`, and `band_gap` of the relaxed crystal in
 eV. Gaps are appended to OUT.jsonl as they come: the same command goes on with an interrupted one. Left out and
-counted: what did not relax, and calculations that failed.
+counted: what did not relax, and calculations that failed. Without a RUN it only says what an existing table holds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from relax_claims import COLUMNS as RELAXED_COLUMNS
-from relax_claims import RELAXATION, Claim, row_of, write_table, written
+from relax_claims import Claim, row_of, written
 
 from matwright.api.design.journal import Journal
 from matwright.generation.rl.reward import probability_met
@@ -32,7 +33,7 @@ from matwright.materials.crystal import Crystal
 from matwright.materials.silence import quiet_warnings
 from matwright.materials.target import parse_target
 from matwright.runs import provenance
-from matwright.screening.dft.quick_gap import METAL, OPEN_SHELLS, QuickGap
+from matwright.screening.dft.quick_gap import METAL, QuickGap, has_open_shells
 from matwright.screening.potential import Failure
 from matwright.screening.relaxing import smallest_cell
 from matwright.screening.trials import Trial, TrialSettings, try_crystals
@@ -43,12 +44,15 @@ COLUMNS = (*RELAXED_COLUMNS, "band_gap")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("runs", nargs="+", metavar="RUN=NUMBER")
+    parser.add_argument("runs", nargs="*", metavar="RUN=NUMBER")
     parser.add_argument("--python", default="python3", help="a Python that can import gpaw")
     parser.add_argument("--target", default="band_gap=1.5±0.2 eV", help="what the runs were to meet")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    if not options.runs:
+        report(pd.read_csv(options.out).to_dict("records"), options.target)
+        return
     journal = Journal(options.out.with_name(options.out.name + ".jsonl"))
     gpaw = QuickGap(options.python)
     print(f"commit {provenance()['commit']}, seed {options.seed}; {gpaw}")
@@ -56,13 +60,18 @@ def main() -> None:
         compute_all(options, journal, gpaw)
     left_out = Counter(entry["failure"] for entry in journal.entries if "failure" in entry)
     rows = [entry["row"] for entry in journal.entries if "row" in entry]
-    write_table(options.out, COLUMNS, rows)
-    for source in dict.fromkeys(row["source"] for row in rows):
-        print(f"{source}: {summary([row for row in rows if row['source'] == source], options.target)}")
-    print(f"all: {summary(rows, options.target)}" if rows else "no gap")
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(options.out, index=False, compression="gzip")
+    report(rows, options.target)
     for reason, count in left_out.most_common():
         print(f"left out: {reason}: {count}")
     print(f"GPAW: {sum(entry['seconds'] for entry in journal.entries) / 60:.0f} CPU minutes")
+
+
+def report(rows: list[dict[str, Any]], target: str) -> None:
+    """Print how right the claims of each run are, and all."""
+    for source in dict.fromkeys(row["source"] for row in rows):
+        print(f"{source}: {summary([row for row in rows if row['source'] == source], target)}")
+    print(f"all: {summary(rows, target)}" if rows else "no gap")
 
 
 def summary(rows: list[dict[str, Any]], target: str) -> str:
@@ -82,9 +91,9 @@ def summary(rows: list[dict[str, Any]], target: str) -> str:
 def compute_all(options: argparse.Namespace, journal: Journal, gpaw: QuickGap) -> None:
     """Relax and compute what has no line yet."""
     done = {entry["key"] for entry in journal.entries}
-    wanted = written(options.runs, options.seed, hits_alone=True, refused=OPEN_SHELLS)
+    wanted = written(options.runs, options.seed, hits_alone=True, refused=has_open_shells)
     claims = {key: claim for key, claim in wanted if key not in done}
-    settings = TrialSettings(potentials=("chgnet",), relaxation=RELAXATION, workers=1)
+    settings = TrialSettings(potentials=("chgnet",), workers=1)
 
     def compute(trial: Trial) -> dict[str, Any]:
         if trial.crystal is None or not trial.converged:

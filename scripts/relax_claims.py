@@ -12,29 +12,27 @@ come: the same command goes on with an interrupted one. What did not relax is co
 from __future__ import annotations
 
 import argparse
-import gzip
 import sys
 import time
-from collections.abc import Iterator
-from csv import DictReader, DictWriter
+from collections.abc import Callable, Iterator
+from csv import DictReader
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from matwright.api.design.journal import Journal
 from matwright.materials.crystal import Crystal
 from matwright.materials.interop import from_cif, reduced_formula, to_cif
 from matwright.materials.silence import quiet_warnings
 from matwright.runs import provenance
-from matwright.screening.relax import RelaxationSettings
 from matwright.screening.relaxing import smallest_cell
 from matwright.screening.trials import Trial, TrialSettings, try_crystals
 
 COLUMNS = ("id", "source", "formula", "cif", "claimed_cif", "predicted", "predicted_std")
 Claim = tuple[Crystal, float, float]
 """A crystal, its predicted gap, and the standard deviation of that, eV."""
-RELAXATION = RelaxationSettings(fmax=0.1, smax=1.0, max_steps=250)
 
 
 def main() -> None:
@@ -50,7 +48,7 @@ def main() -> None:
         done = {entry["key"] for entry in journal.entries}
         wanted = written(options.runs, options.seed, hits_alone=False)
         claims = {key: claim for key, claim in wanted if key not in done}
-        settings = TrialSettings(potentials=("chgnet",), relaxation=RELAXATION, workers=options.workers)
+        settings = TrialSettings(potentials=("chgnet",), workers=options.workers)
         jobs, start, finished = [(key, claim[0]) for key, claim in claims.items()], time.perf_counter(), 0
         for trials in try_crystals(jobs, settings):
             for trial in trials:
@@ -59,7 +57,7 @@ def main() -> None:
             left = (time.perf_counter() - start) / finished * (len(claims) - finished)
             print(f"{finished}/{len(claims)}, about {left:.0f} s left", file=sys.stderr, flush=True)
     rows = [entry["row"] for entry in journal.entries if "row" in entry]
-    write_table(options.out, COLUMNS, rows)
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(options.out, index=False, compression="gzip")
     print(f"{len(rows)} relaxed, {len(journal.entries) - len(rows)} left out: not relaxed")
 
 
@@ -77,16 +75,8 @@ def row_of(key: str, crystal: Crystal, claim: Claim) -> dict[str, Any]:
     return names | {"cif": to_cif(crystal), "claimed_cif": to_cif(claim[0])} | predicted
 
 
-def write_table(path: Path, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    """A compressed CSV."""
-    with gzip.open(path, "wt", encoding="utf-8", newline="") as file:
-        writer = DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def written(
-    runs: list[str], seed: int, *, hits_alone: bool, refused: frozenset[int] = frozenset()
+    runs: list[str], seed: int, *, hits_alone: bool, refused: Callable[[Crystal], bool] = lambda _: False
 ) -> Iterator[tuple[str, Claim]]:
     """Name → what each run wrote, primitive cells, at most as many as asked for.
 
@@ -94,7 +84,7 @@ def written(
         runs: RUN=NUMBER.
         seed: decides the order.
         hits_alone: leaves out what is no hit.
-        refused: atomic numbers of elements that no crystal holds.
+        refused: tells what is left out.
     """
     seen: set[str] = set()
     for word in runs:
@@ -110,7 +100,7 @@ def written(
             if row["formula"] in seen or row["id"] not in paths:
                 continue
             crystal = from_cif(paths[row["id"]].read_text(encoding="utf-8"))
-            if not refused & set(crystal.numbers.tolist()):
+            if not refused(crystal):
                 seen.add(row["formula"])
                 taken += 1
                 predicted = float(row["band_gap"]), float(row["band_gap_std"])

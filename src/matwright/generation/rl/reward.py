@@ -125,11 +125,12 @@ class Reward:
         believed = self.believed(predictions)
         losses = [self._loss(target, believed[target.name]) for target in self.targets]
         target = -np.sum(losses, axis=0)
-        demands = [(target, believed[target.name]) for target in self.targets if not target.is_objective]
+        demands = [(t, believed[t.name]) for t in self.targets if not t.is_objective]
         inside = [self._inside(*demand) for demand in demands]
-        likely = [self._chance(*demand) >= self.config.chance for demand in demands]
+        chances = [self._chance(*demand) for demand in demands]
+        likely = [chance >= self.config.chance for chance in chances]
         stability, uncertainty = self._stability(believed), self._uncertainty(believed)
-        met = self._met(believed, inside)
+        met = np.prod(chances, axis=0) * np.logical_and.reduce(inside) if demands else np.zeros_like(target)
         if self.config.discounted:
             met = met * stability * (1 - self._excess(believed))
         total = (
@@ -182,12 +183,6 @@ class Reward:
     def _chance(self, target: Target, prediction: Prediction) -> Floats:
         """(n,) P_t."""
         return probability_met(target, prediction.mean, self.config.doubt * prediction.std)
-
-    def _met(self, predictions: Mapping[str, Prediction], inside: Sequence[NDArray[np.bool_]]) -> Floats:
-        demands = [target for target in self.targets if not target.is_objective]
-        chances = [self._chance(target, predictions[target.name]) for target in demands]
-        n = len(predictions[self.targets[0].name].mean)
-        return np.prod(chances, axis=0) * np.logical_and.reduce(inside) if chances else np.zeros(n)
 
     def _stability(self, predictions: Mapping[str, Prediction]) -> Floats:
         above = predictions[HULL_DISTANCE].mean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import final
@@ -22,7 +22,7 @@ The gaps of ZnSe, CdTe and AgI at 300 eV are within 0.03 eV of those at 600 eV; 
 METAL = 0.05
 """eV, below which a gap counts as none."""
 _SECOND_ROW = frozenset(range(atomic_number("B"), atomic_number("Ne")))
-OPEN_SHELLS = frozenset({*range(atomic_number("V"), atomic_number("Cu")), *range(58, 71), *range(89, 104)})
+_OPEN = frozenset({*range(atomic_number("V"), atomic_number("Cu")), *range(58, 71), *range(89, 104)})
 """V to Ni, Ce to Yb, and the actinides: their compounds mostly have open d or f shells."""
 
 
@@ -71,12 +71,13 @@ def quick_gap_settings(crystal: Crystal, kspacing: float = 0.5) -> DftSettings:
     return _settings(_cutoff(crystal), kspacing)
 
 
-def has_open_shells(crystal: Crystal) -> bool:
+def has_open_shells(crystal: Crystal, frozen: Collection[str] = ()) -> bool:
     """Whether an element's compounds mostly have open d or f shells, or it is an actinide.
 
-    Such a gap needs magnetism and a Hubbard U, which the calculation here has not.
+    Such a gap needs magnetism and a Hubbard U, which the calculation here has not. Elements in `frozen` do not count:
+    their data sets have the open shell in the core.
     """
-    return bool(OPEN_SHELLS & set(crystal.numbers.tolist()))
+    return not (_OPEN - {atomic_number(symbol) for symbol in frozen}).isdisjoint(crystal.numbers.tolist())
 
 
 def _cutoff(crystal: Crystal) -> float:
