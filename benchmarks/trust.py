@@ -58,7 +58,7 @@ from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
 from matwright.materials.properties import PropertySpec
 from matwright.models.checkpoint import load_members, read_model_file
-from matwright.models.interface import Prediction, PropertyModel
+from matwright.models.interface import Prediction, PropertyModel, join_property
 from matwright.runs import provenance
 from matwright.training.compute import fast_mode
 from matwright.training.settings import protocol
@@ -214,9 +214,12 @@ def calibrate(model: Path, store: GraphStore, source: Any, settings: TrainSettin
     with fast_mode():
         members = load_members(model, described)
         plain: PropertyModel = EnsembleModel(members)
+        unseen = None
         if described.forest:
-            plain = forest_beside(members, model, settings, described.config, coded, parts).around(plain)
-        save_trust(model, assess(plain, coded, parts, described.specs, seed=settings.seed).trust)
+            shares, unseen = forest_beside(members, model, settings, described.config, coded, parts)
+            plain = shares.around(plain)
+        found = assess(plain, coded, parts, described.specs, seed=settings.seed, unseen=unseen)
+        save_trust(model, found.trust)
 
 
 def judged(run: Path, model: Path, source: Any, store: GraphStore | None = None) -> Judged:
@@ -256,17 +259,13 @@ def store_of(source: Any, model: Path, folder: Path) -> GraphStore:
 
 def joined(parts: Sequence[Judged]) -> Judged:
     """The test parts of all folds as one."""
-
-    def join(some: Sequence[Mapping[str, Prediction]]) -> dict[str, Prediction]:
-        names = ("mean", "epistemic", "aleatoric", "lower", "upper", "domain_score")
-        return {
-            name: replace(some[0][name], **{a: np.concatenate([getattr(p[name], a) for p in some]) for a in names})
-            for name in some[0]
-        }
-
+    names = parts[0].levels[LEVELS[0]]
     return Judged(
         truth=np.concatenate([part.truth for part in parts]),
-        levels={level: join([part.levels[level] for part in parts]) for level in LEVELS},
+        levels={
+            level: {name: join_property([part.levels[level][name] for part in parts]) for name in names}
+            for level in LEVELS
+        },
         fractions=np.concatenate([part.fractions for part in parts]),
         trained=np.concatenate([part.trained for part in parts]),
     )

@@ -120,6 +120,7 @@ def predict_fold(
     """
     from matwright.models.blend import PARTS, learn_shares, parts_of
     from matwright.models.flat import FlatLayout
+    from matwright.models.interface import bare_prediction
 
     config = GemPpmConfig(
         heads=tuple(HeadConfig(name=target.name, kind=HeadKind.POINT) for target in table.targets),
@@ -145,9 +146,12 @@ def predict_fold(
         return {"gem_ppm": in_units(table, mean)}
     layout = FlatLayout.of(table.schema if config.fuses else None, store, known)
     features, asked = layout.rows(store, known), layout.rows(store, test)
-    shares = learn_shares(
-        layout, features, store.targets[known], unseen, parts, _specs(table), seed=seed, trees=recipe.forest
-    ).shares
+    specs = _specs(table)
+    networks = {spec.name: bare_prediction(spec, said) for spec, said in zip(specs, unseen.T, strict=True)}
+    learned, _ = learn_shares(
+        layout, features, store.targets[known], networks, parts, specs, seed=seed, trees=recipe.forest
+    )
+    shares = learned.shares
     print("  weights of the trees:", {name: share.weights for name, share in shares.items()}, flush=True)
     said = [shares[target.name].said(column, asked) for target, column in zip(table.targets, mean.T, strict=True)]
     blended = [weights @ parts for parts, weights, _ in said]

@@ -26,6 +26,7 @@ from matwright.materials.interop import to_cif
 from matwright.models.checkpoint import read_model_file
 from matwright.models.config import FusionMode, HeadKind
 from matwright.models.learned import Learned
+from matwright.uncertainty.stored import load_trust
 
 CHROMIUM, ALUMINIUM, TEMPERATURES = (10, 12, 15, 18, 20), (1, 2, 3, 5), (20, 300, 600, 900)
 STEPS = ("", "solution 1150 degC 4 h", "solution 1150 degC 4 h > age 850 degC 24 h, air")
@@ -358,6 +359,9 @@ def test_a_forest_stands_beside_the_networks(alloys: Path, tmp_path: Path, capsy
     out = tmp_path / "both"
     assert train(alloys, out, *ALLOYS, *CONDITIONS, "--group-column", "batch", "--forest", "20", epochs=3) == 0
     assert "Trees stand beside the networks" in (out / "card.md").read_text()
+    held_out = (out / "split.csv").read_text().count(",val")
+    for calibration in load_trust(out).calibrations.values():
+        assert len(calibration.scores) > held_out, "few compositions: records that a member left out calibrate too"
     capsys.readouterr()
     stated = ["--condition", "temperature=600 degC", "--condition", "Route=powder", "--steps", STEPS[1]]
     found, _ = predicted([str(out), "--formula", "Ni0.8Cr0.17Al0.03", *stated], capsys)

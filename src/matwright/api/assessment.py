@@ -17,7 +17,7 @@ from matwright.serialization import write_json
 
 if TYPE_CHECKING:
     from matwright.graphs.store import GraphStore
-    from matwright.models.interface import BatchPrediction, PropertyModel
+    from matwright.models.interface import BatchPrediction, Prediction, PropertyModel
     from matwright.training.fit import FitResult
     from matwright.uncertainty.stored import Trust
 
@@ -32,6 +32,20 @@ class Parts:
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """What is known of training records as if they had been held out.
+
+    Attributes:
+        parts: (n_train,) the part of each record; what speaks of one part has seen the others alone.
+        properties: predictions of the n_train records by property, the mean NaN where there is none.
+    """
+
+    parts: NDArray[np.int64]
+    properties: Mapping[str, Prediction]
 
 
 @final
@@ -53,11 +67,18 @@ class Assessment:
 
 
 def assess(
-    model: PropertyModel, store: GraphStore, parts: Parts, specs: Sequence[PropertySpec], *, seed: int
+    model: PropertyModel,
+    store: GraphStore,
+    parts: Parts,
+    specs: Sequence[PropertySpec],
+    *,
+    seed: int,
+    unseen: Unseen | None = None,
 ) -> Assessment:
-    """Calibrate intervals and domain score on the validation part alone and judge both held-out parts.
+    """Calibrate intervals and domain score on the validation part and judge both held-out parts.
 
     Coverage on the validation part is what the intervals were fitted to; only the test part's says whether they hold.
+    Where there is something `unseen`, the calibration learns from it too.
     """
     # heavy (torch): behind its door
     from matwright.evaluation.records import predict_records, record_fractions
@@ -65,7 +86,7 @@ def assess(
     truth = exact_targets(store, parts.validation)
     plain, fractions = predict_records(model, store, parts.validation), record_fractions(store, parts.validation)
     at_home = record_fractions(store, parts.train)
-    trust = _trust(model, store, parts, specs, plain, truth, (at_home, fractions), seed)
+    trust = _trust(model, store, parts, specs, plain, (at_home, fractions), seed, unseen)
     validation = trust.of(plain, fractions)
     centres = np.nanmean(store.targets[parts.train], axis=0)
     metrics = {"validation": judge(specs, validation, truth, trust, centres)}
@@ -87,15 +108,16 @@ def _trust(
     parts: Parts,
     specs: Sequence[PropertySpec],
     validation: BatchPrediction,
-    truth: NDArray[np.float64],
     fractions: tuple[NDArray[np.float32], NDArray[np.float32]],
     seed: int,
+    unseen: Unseen | None,
 ) -> Trust:
     """Place the training part and calibrate on the validation part; `fractions` are of these two."""
     # heavy (torch): behind its door
     from matwright.evaluation.records import predict_records
+    from matwright.models.interface import join_property
     from matwright.uncertainty.conformal import Calibration
-    from matwright.uncertainty.domain import MAX_SAMPLE, DomainReference, Places, with_domain
+    from matwright.uncertainty.domain import MAX_SAMPLE, DomainReference, Places
     from matwright.uncertainty.stored import Trust
 
     sample = np.sort(generator(seed, "domain sample").permutation(len(parts.train))[:MAX_SAMPLE])
@@ -103,15 +125,49 @@ def _trust(
         embedding=predict_records(model, store, parts.train[sample]).embedding, fractions=fractions[0][sample]
     )
     held_out = Places(embedding=validation.embedding, fractions=fractions[1])
-    domain = DomainReference.fit(home, held_out, generator(seed, "domain"))
-    distance = with_domain(validation, fractions[1], domain).distance
-    _, groups = np.unique(np.round(fractions[1], 3), axis=0, return_inverse=True)  # of one composition
-    calibrations = {
-        spec.name: Calibration.fit(truth[:, column], validation.properties[spec.name], distance, groups.ravel())
-        for column, spec in enumerate(specs)
-        if not spec.classes and not np.isnan(truth[:, column]).all()
-    }
+    divided = None if unseen is None else unseen.parts[sample]
+    domain = DomainReference.fit(home, held_out, generator(seed, "domain"), divided)
+    found = [
+        _HeldOut(
+            truth=exact_targets(store, parts.validation),
+            properties=validation.properties,
+            distance=domain.distances(held_out)[:, 1],
+            fractions=held_out.fractions,
+        )
+    ]
+    if unseen is not None and divided is not None:
+        found.append(
+            _HeldOut(
+                truth=exact_targets(store, parts.train[sample]),
+                properties={name: prediction.at(sample) for name, prediction in unseen.properties.items()},
+                distance=domain.between_parts(home, divided)[:, 1],
+                fractions=home.fractions,
+            )
+        )
+    calibrations = {}
+    for column, spec in enumerate(specs):
+        own = [part for part in found if spec.name in part.properties]
+        if spec.classes or all(np.isnan(part.truth[:, column] + part.properties[spec.name].mean).all() for part in own):
+            continue
+        compositions = np.round(np.concatenate([part.fractions for part in own]), 3)
+        calibrations[spec.name] = Calibration.fit(
+            np.concatenate([part.truth[:, column] for part in own]),
+            join_property([part.properties[spec.name] for part in own]),
+            np.concatenate([part.distance for part in own]),
+            np.unique(compositions, axis=0, return_inverse=True)[1].ravel(),
+        )
     return Trust(calibrations=calibrations, domain=domain)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HeldOut:
+    """What calibrates: truth (n, n_targets), predictions by property, embedding distance (n,), atomic fractions."""
+
+    truth: NDArray[np.float64]
+    properties: Mapping[str, Prediction]
+    distance: NDArray[np.float64]
+    fractions: NDArray[np.float32]
 
 
 def exact_targets(store: GraphStore, indices: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from matwright.api.assessment import Parts, exact_targets
+from matwright.api.assessment import Parts, Unseen, exact_targets
 from matwright.api.train_settings import TrainSettings
 from matwright.models.config import GemPpmConfig
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matwright.graphs.store import GraphStore
     from matwright.models.blend import Shares
     from matwright.models.scaled import ScaledModel
+
+
+FEW = 100
+"""Compositions of the validation part below which records that a part of the training left out calibrate too."""
 
 
 def check_forest(settings: TrainSettings) -> None:
@@ -39,7 +43,7 @@ def left_out(settings: TrainSettings, store: GraphStore, parts: Parts) -> Callab
         return lambda _: np.zeros(len(parts.train), dtype=bool)
     from matwright.models.blend import PARTS, parts_of  # heavy (torch): behind its door
 
-    part = parts_of(_groups(store, parts), settings.seed)
+    part = parts_of(_groups(store, parts.train), settings.seed)
     return lambda index: part == index % PARTS
 
 
@@ -50,46 +54,58 @@ def forest_beside(
     config: GemPpmConfig,
     store: GraphStore,
     parts: Parts,
-) -> Shares:
-    """Learn the forest that suits these members from the training part, and write it into the folder `out`."""
+) -> tuple[Shares, Unseen | None]:
+    """Learn the forest that suits these members from the training part, and write it into the folder `out`.
+
+    Where the validation part has fewer than FEW compositions, return too what blends say of the training records that
+    no part of them saw: a dozen alloys say too little of how far errors go.
+    """
     # heavy (torch): behind its door
     from matwright.evaluation.records import predict_records
     from matwright.models.blend import PARTS, learn_shares, parts_of
     from matwright.models.blend_file import save_shares
     from matwright.models.flat import FlatLayout
+    from matwright.models.interface import bare_prediction
+    from matwright.uncertainty.ensemble import EnsembleModel
 
-    groups, names = _groups(store, parts), [spec.name for spec in settings.specs if not spec.classes]
-    part = parts_of(groups, settings.seed)
-    columns = np.array([column for column, spec in enumerate(settings.specs) if not spec.classes], dtype=np.int64)
-    unseen = np.full((len(parts.train), len(settings.specs)), np.nan)
+    groups, exact = _groups(store, parts.train), ~np.isnan(exact_targets(store, parts.train))
+    part, few = parts_of(groups, settings.seed), _groups(store, parts.validation).max() + 1 < FEW
+    networks = {
+        spec.name: bare_prediction(spec, np.full(len(groups), np.nan)) for spec in settings.specs if not spec.classes
+    }
     for index, member in enumerate(members[:PARTS]):
-        own = np.flatnonzero(part == index)
-        if len(own):
+        own = part == index
+        if own.any():
             found = predict_records(member, store, parts.train[own]).properties
-            unseen[np.ix_(own, columns)] = np.stack([found[name].mean for name in names], axis=1)
-    exact = ~np.isnan(exact_targets(store, parts.train))
-    unseen = np.where(exact, unseen, np.nan)  # a bound does not judge
+            for name, network in networks.items():
+                network.mean[own], network.aleatoric[own] = found[name].mean, found[name].aleatoric
+    if few:  # how far networks lie apart that all did not see a record: as on the validation part
+        ensemble = predict_records(EnsembleModel(members), store, parts.validation).properties
+        for name, network in networks.items():
+            network.epistemic[:] = np.median(ensemble[name].epistemic)
+    for column, spec in enumerate(settings.specs):
+        if not spec.classes:
+            networks[spec.name].mean[~exact[:, column]] = np.nan  # a bound does not judge
     layout = FlatLayout.of(config.conditions if config.fuses else None, store, parts.train)
-    features, targets = layout.rows(store, parts.train), store.targets[parts.train]
-    shares = learn_shares(
+    shares, properties = learn_shares(
         layout,
-        features,
-        targets,
-        unseen,
+        layout.rows(store, parts.train),
+        store.targets[parts.train],
+        networks,
         part,
         settings.specs,
         seed=settings.seed,
         trees=settings.forest,
         counts=exact / np.bincount(groups)[groups][:, None],  # each composition once, however often measured
+        judge=few,
     )
     save_shares(out, shares)
-    return shares
+    return shares, Unseen(parts=part, properties=properties) if few and len(np.unique(part)) > 1 else None
 
 
-def _groups(store: GraphStore, parts: Parts) -> NDArray[np.int64]:
-    """(n_train,) the composition of each record, counted from 0."""
+def _groups(store: GraphStore, records: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) the composition of each record, counted from 0."""
     from matwright.evaluation.records import record_fractions  # heavy (torch): behind its door
 
-    fractions = np.round(record_fractions(store, parts.train), 3)
-    _, groups = np.unique(fractions, axis=0, return_inverse=True)
+    _, groups = np.unique(np.round(record_fractions(store, records), 3), axis=0, return_inverse=True)
     return np.asarray(groups.ravel(), dtype=np.int64)

@@ -229,10 +229,12 @@ def _judge(
     members = [load_member(out, index, config, settings.specs) for index in range(settings.members)]
     with fast_mode():
         model: PropertyModel = EnsembleModel(members)
-        shares = forest_beside(members, out, settings, config, store, parts) if settings.forest else None
-        model = model if shares is None else shares.around(model)
-        weights = {} if shares is None else {name: share.weights for name, share in shares.shares.items()}
-        return assess(model, store, parts, settings.specs, seed=settings.seed), weights
+        if not settings.forest:
+            return assess(model, store, parts, settings.specs, seed=settings.seed), {}
+        shares, unseen = forest_beside(members, out, settings, config, store, parts)
+        weights = {name: share.weights for name, share in shares.shares.items()}
+        blend = shares.around(model)
+        return assess(blend, store, parts, settings.specs, seed=settings.seed, unseen=unseen), weights
 
 
 def _write_logs(out: Path, results: Sequence[FitResult]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, final
 
@@ -22,7 +21,7 @@ from matwright.materials.properties import PropertySpec
 from matwright.models.config import GemPpmConfig, HeadKind
 from matwright.models.flat import FlatLayout
 from matwright.models.forest import TREES, Forest
-from matwright.models.interface import BatchPrediction, Prediction, PropertyModel
+from matwright.models.interface import BatchPrediction, Prediction, PropertyModel, bare_prediction
 from matwright.physics.elasticity import COMPONENT_NAMES, components, from_components, moduli, with_moduli
 from matwright.rng import generator
 
@@ -136,104 +135,166 @@ def learn_shares(
     layout: FlatLayout,
     features: NDArray[np.float32],
     targets: Floats,
-    network: Floats,
+    networks: Mapping[str, Prediction],
     parts: NDArray[np.int64],
     specs: Sequence[PropertySpec],
     *,
     seed: int,
     trees: int = TREES,
     counts: Floats | None = None,
-) -> Shares:
+    judge: bool = False,
+) -> tuple[Shares, dict[str, Prediction]]:
     """Return the trees of all numeric properties, with the weights that suit records they did not see.
 
     With `counts` they learn too how large errors are, from all training records: those of the blend where a network
     did not see the record, those of the trees alone where each did.
 
+    With `judge` there is also, by property, what a blend says of each training record that no part of it saw, neither
+    the network nor the trees, nor those that learned errors: (n,), with a NaN as mean where there is none. Elastic
+    tensors have none: their components follow each other.
+
     Args:
         layout: of the columns of `features`.
         features: (n, n_features) of the training part.
         targets: (n, n_targets), NaN where not known; of a bound, its number.
-        network: (n, n_targets) predictions of networks for records that they did not see, NaN where there are none.
+        networks: (n,) by property, what networks say of records that they did not see; a NaN as mean where there is
+            none.
         parts: (n,) the part of each record, 0..PARTS-1 (see `parts_of`).
         specs: one a target.
         seed: of the forests.
         trees: of each forest.
         counts: (n, n_targets) how much the error of each record counts, at least 0; None if errors are not learned.
+        judge: whether to predict training records.
     """
-    found = {}
+    found, unseen = {}, {}
     elastic = any(spec.name in COMPONENT_NAMES for spec in specs)
     for column, spec in enumerate(specs):
         known = np.isfinite(targets[:, column])
         if spec.classes or not known.any() or (elastic and spec.name not in TENSOR_MODULI):
             continue
-        judged = known & np.isfinite(network[:, column])
-        growers = (partial(Forest.learn, seed=seed, trees=trees), partial(Forest.boost, seed=seed))
-        asked = judged if counts is None else known & (counts[:, column] > 0) | judged
-        unseen, spread = np.full((KINDS, len(targets)), np.nan), np.zeros(len(targets))
-        for part in np.unique(parts[asked]):
-            own, others = asked & (parts == part), known & (parts != part)
-            if others.any():
-                forest, boosted = (grow(features[others], targets[others, column]) for grow in growers)
-                centres = _centres(forest, features[own])
-                unseen[:2, own], spread[own] = centres[:2], centres[2]
-                unseen[2, own] = boosted.predict(features[own])
-        judged &= np.isfinite(unseen).all(axis=0)
-        weights = best_weights(targets[judged, column], network[judged, column], unseen[:, judged])
-        doubt = None
-        if counts is not None and sum(weights) > 0:
-            count = np.where(np.isfinite(unseen).all(axis=0), counts[:, column], 0.0)
-            truth, said = targets[:, column], network[:, column]
-            doubt = _doubt(truth, said, unseen, np.array(weights), spread, features, count, seed, trees)
-        wanted = (sum(weights[:2]) > 0 or doubt is not None, weights[2] > 0)  # the spread of trees tells errors
-        kept = [
-            grow(features[known], targets[known, column]) if counted else None
-            for grow, counted in zip(growers, wanted, strict=True)
-        ]
-        found[spec.name] = Share(forest=kept[0], boosted=kept[1], weights=weights, doubt=doubt)
-    return Shares(layout=layout, shares=found)
+        table = _Table(
+            features=features[known],
+            truth=targets[known, column],
+            network=networks[spec.name].at(known),
+            parts=parts[known],
+            counts=np.zeros(int(known.sum())) if counts is None else counts[known, column],
+            seed=seed,
+            trees=trees,
+        )
+        votes = table.votes()
+        found[spec.name] = table.share(votes)
+        if judge and not elastic:
+            unseen[spec.name] = _among(known, table.unseen(votes, found[spec.name]))
+    return Shares(layout=layout, shares=found), unseen
 
 
-def _doubt(
-    truth: Floats,
-    network: Floats,
-    trees: Floats,
-    weights: Floats,
-    spread: Floats,
-    features: NDArray[np.float32],
-    count: Floats,
-    seed: int,
-    n_trees: int,
-) -> Forest | None:
-    """Trees that learned the logarithms of errors on unseen records; None where there are too few, or no error.
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Votes:
+    """What trees say of records that they did not see: (n_kinds, n), NaN where none were asked; their spread, (n,).
 
-    Args:
-        truth, network: (n,) as known, and as a network said that did not see the record, NaN where there is none.
-        trees: (n_kinds, n) what trees said that did not see it.
-        weights: (n_kinds,) of the trees in the blend, of a sum above 0.
-        spread: (n,) over the randomised trees.
-        features: (n, n_features).
-        count: (n,) how much each error counts; where it is 0 the others need not be known.
-        seed, n_trees: of the trees.
+    `grown` holds by part the randomised and the boosted trees that did not see it.
     """
-    used = count > 0
-    if used.sum() < 2 * DOUBT_LEAF:
-        return None
-    truth, network, trees, spread, features = truth[used], network[used], trees[:, used], spread[used], features[used]
-    alone = weights @ trees / weights.sum()
-    said = np.where(np.isnan(network), alone, (1 - weights.sum()) * network + weights @ trees)
-    error = np.abs(truth - said)
-    least = max(_LEAST_ERROR * float(np.median(error)), _LEAST_OF_MEAN * float(error.mean()))
-    if least == 0:
-        return None
-    return Forest.learn(
-        _clues(trees, weights, spread, features),
-        np.log(error + least) + _LOG_OF_ERROR,
-        seed=seed,
-        trees=n_trees,
-        leaf=DOUBT_LEAF,
-        columns=DOUBT_COLUMNS,
-        counts=count[used],
-    )
+
+    said: Floats
+    spread: Floats
+    grown: Mapping[int, tuple[Forest, Forest]]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(n,) where they say something."""
+        return np.asarray(np.isfinite(self.said).all(axis=0))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Table:
+    """The n training records with a value of one property, as `learn_shares` was given them."""
+
+    features: NDArray[np.float32]
+    truth: Floats
+    network: Prediction
+    parts: NDArray[np.int64]
+    counts: Floats
+    seed: int
+    trees: int
+
+    def votes(self) -> _Votes:
+        """Ask trees of each part that did not see it."""
+        asked = (self.counts > 0) | np.isfinite(self.network.mean)
+        said, spread, grown = np.full((KINDS, len(asked)), np.nan), np.zeros(len(asked)), {}
+        for part in np.unique(self.parts[asked]):
+            own, others = asked & (self.parts == part), self.parts != part
+            if others.any():
+                forest, boosted = grown[int(part)] = self._forest(others), self._boosted(others)
+                centres = _centres(forest, self.features[own])
+                said[:2, own], spread[own] = centres[:2], centres[2]
+                said[2, own] = boosted.predict(self.features[own])
+        return _Votes(said=said, spread=spread, grown=grown)
+
+    def share(self, votes: _Votes) -> Share:
+        """The trees of all records, with the weights and the errors that those of the votes have."""
+        judged = votes.known & np.isfinite(self.network.mean)
+        weights = best_weights(self.truth[judged], self.network.mean[judged], votes.said[:, judged])
+        doubt = self._doubt(votes, weights, votes.known)
+        every = np.ones(len(self.truth), dtype=bool)
+        return Share(
+            # the spread of randomised trees tells errors
+            forest=self._forest(every) if sum(weights[:2]) > 0 or doubt is not None else None,
+            boosted=self._boosted(every) if weights[2] > 0 else None,
+            weights=weights,
+            doubt=doubt,
+        )
+
+    def unseen(self, votes: _Votes, share: Share) -> Prediction:
+        """(n,) what the blend says of records that no part of it saw."""
+        result = bare_prediction(self.network.spec, np.full(len(self.truth), np.nan))
+        judged = votes.known & np.isfinite(self.network.mean)
+        for part, (forest, boosted) in votes.grown.items():
+            own = judged & (self.parts == part)
+            doubt = self._doubt(votes, share.weights, votes.known & (self.parts != part))
+            if not own.any() or (doubt is None) != (share.doubt is None):
+                continue
+            other = replace(share, forest=forest, boosted=boosted, doubt=doubt)
+            said = blended(self.network.at(own), other, self.features[own])
+            result.mean[own], result.epistemic[own], result.aleatoric[own] = said.mean, said.epistemic, said.aleatoric
+        return result
+
+    def _forest(self, chosen: NDArray[np.bool_]) -> Forest:
+        return Forest.learn(self.features[chosen], self.truth[chosen], seed=self.seed, trees=self.trees)
+
+    def _boosted(self, chosen: NDArray[np.bool_]) -> Forest:
+        return Forest.boost(self.features[chosen], self.truth[chosen], seed=self.seed)
+
+    def _doubt(self, votes: _Votes, weights: tuple[float, ...], chosen: NDArray[np.bool_]) -> Forest | None:
+        """Trees that learn the logarithms of errors on the chosen records; None where these are too few or no error."""
+        used = chosen & (self.counts > 0)
+        if used.sum() < 2 * DOUBT_LEAF or sum(weights) == 0:
+            return None
+        each = np.array(weights)
+        truth, network, trees = self.truth[used], self.network.mean[used], votes.said[:, used]
+        alone = each @ trees / each.sum()
+        said = np.where(np.isnan(network), alone, (1 - each.sum()) * network + each @ trees)
+        error = np.abs(truth - said)
+        least = max(_LEAST_ERROR * float(np.median(error)), _LEAST_OF_MEAN * float(error.mean()))
+        if least == 0:
+            return None
+        return Forest.learn(
+            _clues(trees, each, votes.spread[used], self.features[used]),
+            np.log(error + least) + _LOG_OF_ERROR,
+            seed=self.seed,
+            trees=self.trees,
+            leaf=DOUBT_LEAF,
+            columns=DOUBT_COLUMNS,
+            counts=self.counts[used],
+        )
+
+
+def _among(known: NDArray[np.bool_], prediction: Prediction) -> Prediction:
+    """A prediction of the known ones of n records as one of all, NaN of the others."""
+    place = np.where(known, np.cumsum(known) - 1, 0)
+    spread = prediction.at(place)
+    return replace(spread, mean=np.where(known, spread.mean, np.nan))
 
 
 def best_weights(truth: Floats, network: Floats, trees: Floats) -> tuple[float, ...]:

@@ -120,7 +120,7 @@ def bare_prediction(
 
 def join_predictions(parts: Sequence[BatchPrediction]) -> BatchPrediction:
     """Return the predictions of several batches as one, in their order; there is at least one batch."""
-    properties = {name: _join([part.properties[name] for part in parts]) for name in parts[0].properties}
+    properties = {name: join_property([part.properties[name] for part in parts]) for name in parts[0].properties}
     distances = [part.distance for part in parts if part.distance is not None]
     return BatchPrediction(
         properties=properties,
@@ -129,7 +129,8 @@ def join_predictions(parts: Sequence[BatchPrediction]) -> BatchPrediction:
     )
 
 
-def _join(parts: Sequence[Prediction]) -> Prediction:
+def join_property(parts: Sequence[Prediction]) -> Prediction:
+    """Return the predictions of one property for several batches as one, in their order; there is at least one."""
     return replace(
         parts[0],
         mean=np.concatenate([part.mean for part in parts]),

@@ -79,8 +79,21 @@ class DomainReference:
     held_out: Floats
 
     @classmethod
-    def fit(cls, train: Places, held_out: Places, generator: np.random.Generator) -> DomainReference:
+    def fit(
+        cls,
+        train: Places,
+        held_out: Places,
+        generator: np.random.Generator,
+        parts: NDArray[np.int64] | None = None,
+    ) -> DomainReference:
         """Make the reference from the places of training and of held-out records.
+
+        Args:
+            train: of training records.
+            held_out: of records that are not among them.
+            generator: draws samples.
+            parts: (n_train,) where held-out records are few, parts of the training records, of which none holds a
+                composition of another: each record counts as held out from the parts that it is not in.
 
         Raises:
             InputError: one of the two is empty.
@@ -102,6 +115,9 @@ class DomainReference:
             held_out=np.zeros(1),
         )
         distances = bare.distances(held_out.at(generator.permutation(len(held_out))[:MAX_HELD_OUT]))
+        if parts is not None:
+            drawn = np.sort(generator.permutation(len(train))[:MAX_HELD_OUT])
+            distances = np.concatenate([distances, bare.between_parts(train, parts)[drawn]])
         floors = FLOOR_SHARE * np.where(np.median(distances, axis=0) > 0, np.median(distances, axis=0), 1.0)
         logarithms = np.log(distances + floors)
         deviation = np.maximum(logarithms.std(0), 1e-3)
@@ -114,6 +130,26 @@ class DomainReference:
         None has a unit.
         """
         return np.stack([self._of_compositions(places.fractions), self._of_embeddings(places.embedding)], axis=1)
+
+    def between_parts(self, train: Places, parts: NDArray[np.int64]) -> Floats:
+        """Return (n_train, 2) distances of training records as `distances` gives them, to those of other parts alone.
+
+        Raises:
+            InputError: all are in one part.
+        """
+        found = np.empty((len(train), 2))
+        for part in np.unique(parts):
+            own = parts == part
+            if own.all():
+                raise InputError("training records of one part have no others to be far from")
+            home = train.at(~own)
+            others = replace(
+                self,
+                sample=half_precision((home.embedding - self.centre) / self.scale),
+                roots=np.sqrt(np.unique(np.round(home.fractions, 4), axis=0)),
+            )
+            found[own] = others.distances(train.at(own))
+        return found
 
     def oddness(self, distances: Floats) -> Floats:
         """Return (n,) how unusual such distances, (n, 2), are among held-out materials; above 0 more than usual."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from matwright.models.blend_file import FOREST_FILE, FORMAT, HEADER, OLD_FORMAT,
 from matwright.models.config import GemPpmConfig, HeadConfig, HeadKind
 from matwright.models.flat import FlatLayout, geometry
 from matwright.models.forest import RATE, ROUNDS, Forest
-from matwright.models.interface import BatchPrediction, bare_prediction
+from matwright.models.interface import BatchPrediction, Prediction, bare_prediction
 from matwright.physics.elasticity import (
     AVERAGE_NAMES,
     COMPONENT_NAMES,
@@ -234,15 +235,24 @@ def noisy(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return features, features[:, 0] + noise * random.normal(size=rows), noise
 
 
+VALUE = PropertySpec(name="value", unit="MPa")
+
+
+def said(specs: Sequence[PropertySpec], values: np.ndarray) -> dict[str, Prediction]:
+    """Means (n, n_properties) as predictions by property."""
+    return {spec.name: bare_prediction(spec, column) for spec, column in zip(specs, values.T, strict=True)}
+
+
 def doubting(counts: np.ndarray | None) -> tuple[Share, np.ndarray, np.ndarray]:
     """A share that learned 200 records, and 200 others with the noise of theirs."""
     features, values, noise = noisy(400)
-    specs, network = (PropertySpec(name="value", unit="MPa"),), np.full((200, 1), np.nan)
+    network = np.full((200, 1), np.nan)
     network[::2] = 0.0
-    shares = learn_shares(
-        FlatLayout(schema=None, repeats=0), features[:200], values[:200, None], network, np.arange(200) // 100, specs,
-        seed=0, trees=20, counts=counts,
+    shares, unseen = learn_shares(
+        FlatLayout(schema=None, repeats=0), features[:200], values[:200, None], said([VALUE], network),
+        np.arange(200) // 100, [VALUE], seed=0, trees=20, counts=counts,
     )  # fmt: skip
+    assert not unseen
     return shares.shares["value"], features[200:], noise[200:]
 
 
@@ -264,6 +274,33 @@ def test_errors_that_do_not_count_teach_nothing() -> None:
     counts[10:] = 0.0
     for count in (counts, None):
         assert doubting(count)[0].doubt is None
+
+
+def test_training_records_are_judged_as_new_ones_are() -> None:
+    features, values, noise = noisy(900)
+    train, parts, network = slice(0, 600), np.arange(600) % 3, np.zeros((600, 1))
+    network[parts == 2] = np.nan  # no network left this part out
+    truth = values[train, None].copy()
+    truth[3] = np.nan
+    shares, unseen = learn_shares(
+        FlatLayout(schema=None, repeats=0), features[train], truth, said([VALUE], network), parts, [VALUE],
+        seed=0, trees=20, counts=np.ones((600, 1)), judge=True,
+    )  # fmt: skip
+    found, share = unseen["value"], shares.shares["value"]
+    judged = (parts != 2) & np.isfinite(truth[:, 0])
+    assert_array_equal(np.isfinite(found.mean), judged)
+
+    def scores(prediction: Prediction, rows: np.ndarray) -> np.ndarray:
+        return np.abs(values[rows] - prediction.mean) / prediction.std
+
+    plain = bare_prediction(VALUE, np.zeros(600))
+    again, new = blended(plain, share, features[train]), blended(plain.at(np.arange(300)), share, features[600:])
+    own = np.flatnonzero(judged)
+    assert np.abs(values[own] - again.mean[own]).mean() < 0.5 * np.abs(values[own] - found.mean[own]).mean()
+    for level in (0.5, 0.9):
+        expected = np.quantile(scores(new, np.arange(600, 900)), level)
+        assert np.quantile(scores(found.at(own), own), level) == pytest.approx(expected, rel=0.2)
+    assert np.median(found.aleatoric[own][noise[own] > 1]) > 2 * np.median(found.aleatoric[own][noise[own] < 1])
 
 
 def test_a_forest_without_learned_errors_says_the_same_as_before(tmp_path: Path) -> None:
@@ -291,12 +328,14 @@ def test_a_median_is_exactly_zero_where_most_records_are() -> None:
     random = np.random.default_rng(5)
     features = random.normal(size=(300, 3)).astype(np.float32)
     values = np.where(random.random(300) < 0.7, 0.0, random.exponential(size=300))  # a gap that nothing tells
-    specs, network = (PropertySpec(name="gap", unit="eV"),), np.full((300, 1), 0.5)
-    shares = learn_shares(
+    specs = (PropertySpec(name="gap", unit="eV"),)
+    network = said(specs, np.full((300, 1), 0.5))
+    learned, _ = learn_shares(
         FlatLayout(schema=None, repeats=0), features, values[:, None], network, np.arange(300) % 2, specs, seed=0
-    ).shares["gap"]
+    )
+    shares = learned.shares["gap"]
     assert shares.weights[1] > 0.5
-    parts, weights, _ = shares.said(network[:100, 0], random.normal(size=(100, 3)).astype(np.float32))
+    parts, weights, _ = shares.said(network["gap"].mean[:100], random.normal(size=(100, 3)).astype(np.float32))
     assert weights.sum() == pytest.approx(1.0)
     assert (parts[2] == 0.0).mean() > 0.7
     assert (parts[1] == 0.0).mean() < 0.3
@@ -324,9 +363,11 @@ def test_the_forest_rules_where_the_network_knows_nothing() -> None:
     features, values = table(3, rows=300)
     truth = np.stack([values, np.full(300, np.nan)], axis=1)
     specs = (PropertySpec(name="step", unit="1"), PropertySpec(name="unknown", unit="1"))
-    shares = learn_shares(
-        FlatLayout(schema=None, repeats=0), features, truth, np.zeros((300, 2)), np.arange(300) % 3, specs, seed=0
-    ).shares
+    network = said(specs, np.zeros((300, 2)))
+    learned, _ = learn_shares(
+        FlatLayout(schema=None, repeats=0), features, truth, network, np.arange(300) % 3, specs, seed=0
+    )
+    shares = learned.shares
     assert set(shares) == {"step"}
     assert shares["step"].weight > 0.8
 
@@ -388,7 +429,10 @@ def test_the_trees_of_a_tensor_speak_of_its_moduli_alone() -> None:
     features, values = table(4, rows=60)
     truth = np.tile(values[:, None] + 100, (1, len(Tensors.specs)))
     layout = FlatLayout(schema=None, repeats=0)
-    shares = learn_shares(layout, features, truth, truth, np.arange(60) % 2, Tensors.specs, seed=0).shares
+    parts, network = np.arange(60) % 2, said(Tensors.specs, truth)
+    learned, unseen = learn_shares(layout, features, truth, network, parts, Tensors.specs, seed=0, judge=True)
+    assert not unseen
+    shares = learned.shares
     assert set(shares) == {"bulk_modulus", "shear_modulus"}
     share = shares["bulk_modulus"]  # the network is right: trees do not count, and are not kept
     assert share.weight == 0.0

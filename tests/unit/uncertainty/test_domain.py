@@ -92,6 +92,24 @@ def test_one_composition_in_many_states() -> None:
     assert 0.3 < score(reference, same.at(np.arange(300, 400))).mean() < 0.7
 
 
+def test_few_held_out_records_are_joined_by_parts_of_the_training() -> None:
+    train, few, new = places(1000, 0), places(8, 1), places(1000, 2)
+    parts = np.arange(1000) % 10
+    joined = DomainReference.fit(train, few, np.random.default_rng(0), parts)
+    alone = DomainReference.fit(train, few, np.random.default_rng(0))
+    assert (len(alone.held_out), len(joined.held_out)) == (8, 1008)
+    at = [0.1, 0.5, 0.9]
+    off = [np.abs(np.quantile(score(one, new), at) - at).max() for one in (joined, alone)]
+    assert off[0] < 0.07 < off[1]
+    found = joined.between_parts(train, parts)
+    others = DomainReference.fit(train.at(parts != 3), few, np.random.default_rng(0))
+    same = replace(others, centre=joined.centre, scale=joined.scale, weights=joined.weights)
+    same = replace(same, sample=domain.half_precision((train.embedding[parts != 3] - same.centre) / same.scale))
+    np.testing.assert_allclose(found[parts == 3], same.distances(train.at(parts == 3)), rtol=1e-5)
+    with pytest.raises(InputError, match="one part"):
+        joined.between_parts(train, parts * 0)
+
+
 def test_predictions_get_score_and_distance(reference: DomainReference) -> None:
     where = places(5, 4)
     plain = BatchPrediction(properties={"energy": bare_prediction(ENERGY, np.zeros(5))}, embedding=where.embedding)
