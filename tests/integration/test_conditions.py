@@ -358,7 +358,9 @@ def test_disordered_crystals_beside_formulas_with_bounds_and_a_law_of_temperatur
 def test_a_forest_stands_beside_the_networks(alloys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "both"
     assert train(alloys, out, *ALLOYS, *CONDITIONS, "--group-column", "batch", "--forest", "20", epochs=3) == 0
-    assert "Trees stand beside the networks" in (out / "card.md").read_text()
+    card = (out / "card.md").read_text()
+    assert "Trees stand beside the networks" in card
+    assert "training records that no part of the model saw: " in card
     held_out = (out / "split.csv").read_text().count(",val")
     for calibration in load_trust(out).calibrations.values():
         assert len(calibration.scores) > held_out, "few compositions: records that a member left out calibrate too"

@@ -91,6 +91,7 @@ def assess(
     centres = np.nanmean(store.targets[parts.train], axis=0)
     metrics = {"validation": judge(specs, validation, truth, trust, centres)}
     _add_bounds(metrics["validation"], specs, validation, store, parts.validation)
+    _add_unseen(metrics["validation"], unseen)
     if len(parts.test) == 0:
         return Assessment(trust=trust, metrics=metrics, validation=validation, test=None)
     tested = record_fractions(store, parts.test)
@@ -192,6 +193,13 @@ def _add_bounds(
         above = prediction.properties[spec.name].mean[bounded] - store.targets[indices, column][bounded]
         respected = float((above * signs[bounded] >= 0).mean())
         reports[spec.name]["bounds"] = {"n": int(bounded.sum()), "respected": respected}
+
+
+def _add_unseen(reports: dict[str, Any], unseen: Unseen | None) -> None:
+    """Add to each report how many training records calibrated the property too, where some did."""
+    for name, prediction in {} if unseen is None else unseen.properties.items():
+        if name in reports:
+            reports[name]["unseen"] = int(np.isfinite(prediction.mean).sum())
 
 
 def write_pictures(

@@ -131,6 +131,11 @@ def _table(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for name, report in reports.items()
         if "bounds" in report
     ]
+    unseen = ", ".join(f"{report['unseen']} of {name}" for name, report in reports.items() if report.get("unseen"))
+    if unseen:
+        bounds.append(
+            f"- The intervals were fitted to these and to training records that no part of the model saw: {unseen}"
+        )
     return [*(lines if len(lines) > 2 else []), *classes, *([""] if bounds else []), *bounds]
 
 
