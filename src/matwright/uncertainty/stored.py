@@ -24,6 +24,7 @@ from matwright.uncertainty.spread import SpreadModel
 CALIBRATION_FILE = "calibration.safetensors"
 FORMAT = "matwright-calibration-3"
 HEADER = "calibration"
+OLD_NEAR = 3  # nearest compositions in files that do not name their number
 SPREAD_ARRAYS, SPREAD_NUMBERS = ("weights", "centre", "scale"), ("least", "middle", "floor", "near")
 DOMAIN_ARRAYS = ("centre", "scale", "weights", "floors", "usual", "deviation", "held_out")
 
@@ -72,7 +73,10 @@ def save_trust(folder: Path, trust: Trust) -> None:
         tensors["domain/sample"] = trust.domain.sample.astype(np.float16)
         tensors |= _sparse(trust.domain.roots)
     contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
-    header = json.dumps({"format": FORMAT, "properties": properties})  # one entry: safetensors keeps no order
+    described: dict[str, object] = {"format": FORMAT, "properties": properties}
+    if trust.domain is not None:
+        described["near"] = trust.domain.near
+    header = json.dumps(described)  # one entry: safetensors keeps no order
     data = save(contiguous, metadata={HEADER: header})
     atomic_write_bytes(folder / CALIBRATION_FILE, data)
 
@@ -96,7 +100,7 @@ def load_trust(folder: Path) -> Trust:
                 )
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         calibrations = {name: _calibration(name, entry, arrays) for name, entry in header["properties"].items()}
-        domain = _domain(arrays) if "domain/sample" in arrays else None
+        domain = _domain(arrays, int(header.get("near", OLD_NEAR))) if "domain/sample" in arrays else None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     return Trust(calibrations=calibrations, domain=domain)
@@ -111,11 +115,11 @@ def _calibration(name: str, numbers: Mapping[str, float], arrays: Mapping[str, N
     return Calibration(scores=arrays[f"scores/{name}"], covered=arrays[f"covered/{name}"], spread=spread)
 
 
-def _domain(arrays: Mapping[str, NDArray[Any]]) -> DomainReference:
+def _domain(arrays: Mapping[str, NDArray[Any]], near: int) -> DomainReference:
     fields = {field: arrays[f"domain/{field}"] for field in DOMAIN_ARRAYS}
     roots = np.zeros(tuple(arrays["domain/roots_shape"].tolist()), np.float32)
     roots[arrays["domain/roots_rows"], arrays["domain/roots_columns"]] = arrays["domain/roots_values"]
-    return DomainReference(sample=arrays["domain/sample"].astype(np.float32), roots=roots, **fields)
+    return DomainReference(sample=arrays["domain/sample"].astype(np.float32), roots=roots, near=near, **fields)
 
 
 def _sparse(roots: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
 
 from matwright.errors import InputError
 from matwright.evaluation.records import class_shares, predict_records, record_fractions, validation_numbers
@@ -30,9 +33,9 @@ from matwright.models.gem_ppm import GemPpm
 from matwright.models.scaled import ScaledModel, TargetScale
 from matwright.rng import generator
 from matwright.uncertainty.conformal import Calibration
-from matwright.uncertainty.domain import DomainReference, Places
+from matwright.uncertainty.domain import NEAR_COMPOSITIONS, DomainReference, Places
 from matwright.uncertainty.ensemble import EnsembleModel
-from matwright.uncertainty.stored import Trust, load_property_model, save_trust
+from matwright.uncertainty.stored import CALIBRATION_FILE, HEADER, Trust, load_property_model, load_trust, save_trust
 from small_data import ENERGY, GAP, crystals, targets
 
 METAL = PropertySpec(name="metal", unit="1", classes=("no", "yes"))
@@ -171,6 +174,18 @@ def test_a_saved_model_predicts_the_same(tmp_path: Path, store: GraphStore) -> N
     assert ((gap.domain_score >= 0) & (gap.domain_score <= 1)).all()
     wide, _ = load_property_model(tmp_path, level=0.95)
     assert (predict_records(wide, store, np.arange(40)).properties[GAP.name].upper >= gap.upper).all()
+
+
+def test_domain_scores_of_older_files_stay(tmp_path: Path, store: GraphStore) -> None:
+    save(tmp_path, store)
+    path = tmp_path / CALIBRATION_FILE
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads(file.metadata()[HEADER])
+    assert header.pop("near") == NEAR_COMPOSITIONS
+    path.write_bytes(to_bytes(load_file(path), metadata={HEADER: json.dumps(header)}))
+    domain = load_trust(tmp_path).domain
+    assert domain is not None
+    assert domain.near == 3
 
 
 def test_an_ensemble_of_one_is_its_member(tmp_path: Path, store: GraphStore) -> None:

@@ -63,9 +63,11 @@ def test_distances_of_compositions_by_hand() -> None:
     half = np.sqrt(0.5)
     first, second, never = 1 / ((1 - half) / 2), 1 / (half / 2), 1 / 0.01  # w² from the deviation of two values
     apart = np.sqrt(first * (1 - half) ** 2 + second * half**2)
-    of_new = (np.sqrt(never + first) + np.sqrt(never + first * half**2 + second * half**2)) / 2
-    np.testing.assert_allclose(found[:, 0], [of_new, apart / 2], rtol=1e-5)
+    of_new = [np.sqrt(never + first * half**2 + second * half**2), np.sqrt(never + first)]
+    np.testing.assert_allclose(found[:, 0], [min(of_new), 0.0], rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(found[:, 1], 1.0, rtol=1e-3)  # 0 and 2 deviations away
+    of_two = replace(reference, near=3).distances(asked)  # as in models of before; there are two
+    np.testing.assert_allclose(of_two[:, 0], [np.mean(of_new), apart / 2], rtol=1e-5)
 
 
 def test_polymorphs_count_once_and_large_data_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
