@@ -58,7 +58,8 @@ def forest_beside(
     """Learn the forest that suits these members from the training part, and write it into the folder `out`.
 
     Where the validation part has fewer than FEW compositions, return too what blends say of the training records that
-    no part of them saw: a dozen alloys say too little of how far errors go.
+    no part of them saw: a dozen alloys say too little of how far errors go (cross-conformal prediction, V. Vovk, Ann.
+    Math. Artif. Intell. 74, 9 (2015)).
     """
     # heavy (torch): behind its door
     from matwright.evaluation.records import predict_records
