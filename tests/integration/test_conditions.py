@@ -373,6 +373,20 @@ def test_a_forest_stands_beside_the_networks(alloys: Path, tmp_path: Path, capsy
     assert "forest.safetensors" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [(), ("--forest", "10")])
+def test_one_alloy_in_many_states(tmp_path: Path, more: tuple[str, ...]) -> None:
+    """Nothing is new about a composition that training knows: each record counts, and intervals have bounds."""
+    rng, table, out = np.random.default_rng(0), tmp_path / "one.csv", tmp_path / "one"
+    kelvin = rng.uniform(300, 1200, 120)
+    values = 900 - 0.5 * kelvin + 20 * rng.normal(size=120)
+    rows = [f"Ni0.8Cr0.2,{t:.1f},{v:.2f}" for t, v in zip(kelvin, values, strict=True)]
+    table.write_text("\n".join(["formula,T [K],strength [MPa]", *rows]))
+    columns = ["--formula", "formula", "--target", "strength=strength [MPa]:MPa", "--condition", "temperature=T [K]:K"]
+    assert train(table, out, *columns, "--split", "random", *more, epochs=5) == 0
+    found = load_predictor(out).predict([Composition.from_formula("Ni0.8Cr0.2")], {"temperature": 700.0})["strength"]
+    assert 50 < found.upper[0] - found.lower[0] < 1000
+
+
 def test_two_fidelities_teach_one_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     rows = []

@@ -115,7 +115,7 @@ def _trust(
 ) -> Trust:
     """Place the training part and calibrate on the validation part; `fractions` are of these two."""
     # heavy (torch): behind its door
-    from matwright.evaluation.records import predict_records
+    from matwright.evaluation.records import compositions, dependent_groups, predict_records, spans_parts
     from matwright.models.interface import join_property
     from matwright.uncertainty.conformal import Calibration
     from matwright.uncertainty.domain import MAX_SAMPLE, DomainReference, Places
@@ -128,34 +128,38 @@ def _trust(
     held_out = Places(embedding=validation.embedding, fractions=fractions[1])
     divided = None if unseen is None else unseen.parts[sample]
     domain = DomainReference.fit(home, held_out, generator(seed, "domain"), divided)
+    own = compositions(np.concatenate(fractions))
+    own, trained = own[len(fractions[0]) :], own[: len(fractions[0])]
     found = [
         _HeldOut(
             truth=exact_targets(store, parts.validation),
             properties=validation.properties,
             distance=domain.distances(held_out)[:, 1],
-            fractions=held_out.fractions,
+            groups=dependent_groups(own, np.isin(own, trained)),
         )
     ]
     if unseen is not None and divided is not None:
+        known = spans_parts(trained, unseen.parts)
         found.append(
             _HeldOut(
                 truth=exact_targets(store, parts.train[sample]),
                 properties={name: prediction.at(sample) for name, prediction in unseen.properties.items()},
                 distance=domain.between_parts(home, divided)[:, 1],
-                fractions=home.fractions,
+                groups=len(own) + dependent_groups(trained[sample], known[sample]),
             )
         )
     calibrations = {}
     for column, spec in enumerate(specs):
-        own = [part for part in found if spec.name in part.properties]
-        if spec.classes or all(np.isnan(part.truth[:, column] + part.properties[spec.name].mean).all() for part in own):
+        given = [part for part in found if spec.name in part.properties]
+        if spec.classes or all(
+            np.isnan(part.truth[:, column] + part.properties[spec.name].mean).all() for part in given
+        ):
             continue
-        compositions = np.round(np.concatenate([part.fractions for part in own]), 3)
         calibrations[spec.name] = Calibration.fit(
-            np.concatenate([part.truth[:, column] for part in own]),
-            join_property([part.properties[spec.name] for part in own]),
-            np.concatenate([part.distance for part in own]),
-            np.unique(compositions, axis=0, return_inverse=True)[1].ravel(),
+            np.concatenate([part.truth[:, column] for part in given]),
+            join_property([part.properties[spec.name] for part in given]),
+            np.concatenate([part.distance for part in given]),
+            np.concatenate([part.groups for part in given]),
         )
     return Trust(calibrations=calibrations, domain=domain)
 
@@ -163,12 +167,12 @@ def _trust(
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _HeldOut:
-    """What calibrates: truth (n, n_targets), predictions by property, embedding distance (n,), atomic fractions."""
+    """What calibrates: truth (n, n_targets), predictions by property, distances and groups of records, (n,) each."""
 
     truth: NDArray[np.float64]
     properties: Mapping[str, Prediction]
     distance: NDArray[np.float64]
-    fractions: NDArray[np.float32]
+    groups: NDArray[np.int64]
 
 
 def exact_targets(store: GraphStore, indices: NDArray[np.int64]) -> NDArray[np.float64]:

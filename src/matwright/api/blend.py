@@ -43,7 +43,7 @@ def left_out(settings: TrainSettings, store: GraphStore, parts: Parts) -> Callab
         return lambda _: np.zeros(len(parts.train), dtype=bool)
     from matwright.models.blend import PARTS, parts_of  # heavy (torch): behind its door
 
-    part = parts_of(_groups(store, parts.train), settings.seed)
+    part = parts_of(_groups(store, parts), settings.seed)
     return lambda index: part == index % PARTS
 
 
@@ -69,8 +69,8 @@ def forest_beside(
     from matwright.models.interface import bare_prediction
     from matwright.uncertainty.ensemble import EnsembleModel
 
-    groups, exact = _groups(store, parts.train), ~np.isnan(exact_targets(store, parts.train))
-    part, few = parts_of(groups, settings.seed), _groups(store, parts.validation).max() + 1 < FEW
+    groups, exact = _groups(store, parts), ~np.isnan(exact_targets(store, parts.train))
+    part, few = parts_of(groups, settings.seed), _few(store, parts)
     networks = {
         spec.name: bare_prediction(spec, np.full(len(groups), np.nan)) for spec in settings.specs if not spec.classes
     }
@@ -104,9 +104,20 @@ def forest_beside(
     return shares, Unseen(parts=part, properties=properties) if few and len(np.unique(part)) > 1 else None
 
 
-def _groups(store: GraphStore, records: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n,) the composition of each record, counted from 0."""
-    from matwright.evaluation.records import record_fractions  # heavy (torch): behind its door
+def _groups(store: GraphStore, parts: Parts) -> NDArray[np.int64]:
+    """(n_train,) the composition of each record, counted from 0; each record by itself where there are too few."""
+    # heavy (torch): behind its door
+    from matwright.evaluation.records import compositions, record_fractions
+    from matwright.models.blend import PARTS
 
-    _, groups = np.unique(np.round(record_fractions(store, records), 3), axis=0, return_inverse=True)
-    return np.asarray(groups.ravel(), dtype=np.int64)
+    found = compositions(record_fractions(store, parts.train))
+    return found if found.max(initial=-1) + 1 >= PARTS else np.arange(len(found))
+
+
+def _few(store: GraphStore, parts: Parts) -> bool:
+    """Whether the validation part has so few groups of dependent records that others are to calibrate too."""
+    from matwright.evaluation.records import compositions, dependent_groups, record_fractions  # heavy (torch)
+
+    own = compositions(record_fractions(store, np.concatenate([parts.train, parts.validation])))
+    own, trained = own[len(parts.train) :], own[: len(parts.train)]
+    return int(dependent_groups(own, np.isin(own, trained)).max()) + 1 < FEW

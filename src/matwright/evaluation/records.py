@@ -62,6 +62,36 @@ def record_fractions(source: GraphSource, indices: NDArray[np.int64]) -> NDArray
     return np.concatenate(parts)
 
 
+def compositions(fractions: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return (n,) which composition each record has, counted from 0, by its atomic fractions (n, n_elements).
+
+    Fractions that agree to a thousandth are those of one composition.
+    """
+    _, found = np.unique(np.round(fractions, 3), axis=0, return_inverse=True)
+    return np.asarray(found.ravel(), dtype=np.int64)
+
+
+def dependent_groups(own: NDArray[np.int64], known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return (n,) which group of dependent records each belongs to, counted from 0.
+
+    Held-out records of one composition (polymorphs, an alloy at several temperatures) share what its being new does to
+    their errors. Where the composition is known it does nothing, and each record counts by itself.
+
+    Args:
+        own: (n,) the composition of each record.
+        known: (n,) whether other records that the model learned from have it.
+    """
+    alone = own.max(initial=-1) + 1 + np.arange(len(own))
+    _, found = np.unique(np.where(known, alone, own), return_inverse=True)
+    return np.asarray(found.ravel(), dtype=np.int64)
+
+
+def spans_parts(own: NDArray[np.int64], parts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (n,) whether a record's composition, `own` counted from 0, stands in other parts than its own too."""
+    pairs = np.unique(np.stack([own, parts], axis=1), axis=0)
+    return np.asarray(np.bincount(pairs[:, 0])[own] > 1)
+
+
 def class_shares(spec: PropertySpec, prediction: BatchPrediction) -> NDArray[np.float64]:
     """Return the (n, n_classes) probabilities of a categorical property."""
     return np.stack([prediction.properties[f"{spec.name}={label}"].mean for label in spec.classes], axis=1)

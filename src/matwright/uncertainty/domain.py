@@ -117,7 +117,7 @@ class DomainReference:
             deviation=np.ones(2),
             held_out=np.zeros(1),
         )
-        distances = bare.distances(held_out.at(generator.permutation(len(held_out))[:MAX_HELD_OUT]))
+        distances = bare.spacing(held_out.at(generator.permutation(len(held_out))[:MAX_HELD_OUT]))
         if parts is not None:
             drawn = np.sort(generator.permutation(len(train))[:MAX_HELD_OUT])
             distances = np.concatenate([distances, bare.between_parts(train, parts)[drawn]])
@@ -135,7 +135,7 @@ class DomainReference:
         return np.stack([self._of_compositions(places.fractions), self._of_embeddings(places.embedding)], axis=1)
 
     def between_parts(self, train: Places, parts: NDArray[np.int64]) -> Floats:
-        """Return (n_train, 2) distances of training records as `distances` gives them, to those of other parts alone.
+        """Return (n_train, 2) distances of training records as `spacing` gives them, to those of other parts alone.
 
         Raises:
             InputError: all are in one part.
@@ -151,8 +151,26 @@ class DomainReference:
                 sample=half_precision((home.embedding - self.centre) / self.scale),
                 roots=np.sqrt(np.unique(np.round(home.fractions, 4), axis=0)),
             )
-            found[own] = others.distances(train.at(own))
+            found[own] = others.spacing(train.at(own))
         return found
+
+    def spacing(self, places: Places) -> Floats:
+        """Return (n, 2) as `distances` does, but of a composition that training has, how far the nearest other one is.
+
+        Where held-out records repeat compositions of the training, a new one between these is not unlike them.
+        """
+        found = self.distances(places)
+        known = self._holds(places.fractions)
+        if known.any():
+            roots = np.sqrt(places.fractions[known]) * self.weights
+            near, both = (_nearest(roots, self.roots * self.weights, k) for k in (1, 2))
+            found[known, 0] = 2 * both - near
+        return found
+
+    def _holds(self, fractions: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """(n,) whether training has the composition."""
+        known = {row.tobytes() for row in np.round(self.roots**2, 3) + np.float32(0)}
+        return np.array([row.tobytes() in known for row in np.round(fractions, 3) + np.float32(0)], dtype=bool)
 
     def oddness(self, distances: Floats) -> Floats:
         """Return (n,) how unusual such distances, (n, 2), are among held-out materials; above 0 more than usual."""

@@ -94,6 +94,21 @@ def test_one_composition_in_many_states() -> None:
     assert 0.3 < score(reference, same.at(np.arange(300, 400))).mean() < 0.7
 
 
+def test_a_composition_between_known_ones_is_not_unlike_them() -> None:
+    """A grid of mixtures, each measured in many states, divided at random: all held-out compositions are known."""
+    rng = np.random.default_rng(0)
+
+    def mixtures(shares: np.ndarray) -> Places:
+        fractions = np.stack([shares, 1 - shares, 0 * shares], axis=1).astype(np.float32)
+        return Places(embedding=rng.normal(size=(len(shares), 4)).astype(np.float32), fractions=fractions)
+
+    grid = np.linspace(0.2, 0.8, 13)
+    reference = DomainReference.fit(mixtures(rng.choice(grid, 400)), mixtures(rng.choice(grid, 100)), rng)
+    assert np.mean(score(reference, mixtures(np.full(100, 0.475))) > 0.95) < 0.2
+    assert np.mean(score(reference, mixtures(rng.choice(grid, 100))) > 0.95) < 0.2
+    assert (score(reference, mixtures(np.full(100, 0.01))) > 0.95).all()
+
+
 def test_few_held_out_records_are_joined_by_parts_of_the_training() -> None:
     train, few, new = places(1000, 0), places(8, 1), places(1000, 2)
     parts = np.arange(1000) % 10
