@@ -2,15 +2,15 @@
 
     python benchmarks/trust.py --task mp|aflow|superalloys
 
-prints, for each property, errors and the metrics of the uncertainty on held-out records, and how well the domain score
-tells withheld chemical systems from them. Withheld from training, validation and test alike are (1) all chemical
-systems with one of some elements (in an alloy: from 1 wt% on), drawn by the seed until a tenth of the records is out,
-and (2) a twelfth of the
-remaining chemical systems, drawn by the seed, whatever their elements. Everything else is split as stated, and each
-record of the test part counts once: with folds, the test parts of all folds together are judged, each by the model that
-did not see it. Withheld records are judged by the first fold's model. The area under the ROC curve is that of the
-domain score for withheld records against the test part of the same model, and against those of its records whose
-chemical system the model was trained on: a split by formula leaves most test records in systems as new as the withheld.
+prints, for each property, errors and the metrics of the uncertainty on held-out records, and how well the domain
+score tells withheld chemical systems from them. Withheld from training, validation and test alike are (1) all
+chemical systems with one of some elements (in an alloy: from 1 wt% on), drawn by the seed until a tenth of the
+records is out, and (2) a twelfth of the remaining chemical systems, drawn by the seed, whatever their elements.
+Everything else is split as stated, and each record of the test part counts once: with folds, the test parts of all
+folds together are judged, each by the model that did not see it. Withheld records are judged by the first fold's
+model. The area under the ROC curve is that of the domain score for withheld records against the test part of the same
+model, and against those of its records whose chemical system the model was trained on: a split by formula leaves most
+test records in systems as new as the withheld.
 
 "best Spearman" says how well the errors can be ranked at all, from the prediction and the composition: by a forest
 taught the errors of the other test records, compositions kept together. It has seen test errors, which no model may;
@@ -18,8 +18,9 @@ nothing is chosen by it. "expected" is the Spearman correlation that the stated 
 normal errors of exactly their size: no ranking by standard deviations that differ as little can be better. The interval
 is that of 95 % of the bootstrap samples of compositions.
 
-The models are those of `matwright train` with `--ensemble`; the tables are read from the folder MATWRIGHT_DATA.
-Networks already in --out are not trained again, but the trees beside them are learned and all is calibrated anew.
+The models are those of `matwright train` with `--ensemble` and `--forest`; the tables are read from the folder
+MATWRIGHT_DATA. Networks already in --out are not trained again, but the trees beside them are learned and all is
+calibrated anew.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ from matwright.api.train_settings import TrainSettings
 from matwright.cli.progress import progress
 from matwright.data.record import parse_row
 from matwright.evaluation.metrics import RegressionReport, area_under_roc, report_regression
-from matwright.evaluation.records import record_fractions
+from matwright.evaluation.records import compositions, record_fractions
 from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
 from matwright.materials.properties import PropertySpec
@@ -114,7 +115,7 @@ def main() -> None:
     given = parser.parse_args()
     task = TASKS[given.task]
     task = replace(task, seconds=given.seconds or task.seconds, members=given.members or task.members)
-    task = replace(task, forest=given.forest or task.forest)
+    task = replace(task, forest=task.forest if given.forest is None else given.forest)
     print(
         f"commit {provenance()['commit'] or 'unknown'}, seed {given.seed}, {task.members} members of {task.seconds:g} "
         f"CPU-seconds, {task.forest} trees, {f'{task.folds} folds' if task.folds else 'one split'}, "
@@ -291,8 +292,8 @@ def likely(truth: np.ndarray, prediction: Prediction, fractions: np.ndarray) -> 
     known = ~np.isnan(truth)
     own, random = prediction.at(known), np.random.default_rng(0)
     error, sigma = np.abs(truth[known] - own.mean), own.std
-    _, groups = np.unique(np.round(fractions[known], 3), axis=0, return_inverse=True)
-    members = [np.flatnonzero(groups.ravel() == group) for group in range(groups.max() + 1)]
+    groups = compositions(fractions[known])
+    members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
     found = []
     for _ in range(SAMPLES):
         drawn = np.concatenate([members[group] for group in random.integers(len(members), size=len(members))])
@@ -315,7 +316,7 @@ def ceiling(truth: np.ndarray, prediction: Prediction, fractions: np.ndarray) ->
     error = np.abs(truth[known] - own.mean)
     columns = [own.mean, own.aleatoric, own.epistemic, own.domain_score]
     features = np.column_stack([*columns, fractions[:, fractions.any(axis=0)]])
-    _, groups = np.unique(np.round(fractions, 3), axis=0, return_inverse=True)
+    groups = compositions(fractions)
     forest = RandomForestRegressor(n_estimators=100, min_samples_leaf=10, max_features=0.5, random_state=0)
     expected = cross_val_predict(
         forest, features, np.log(error + 0.1 * np.median(error)), groups=groups, cv=GroupKFold()
@@ -392,7 +393,8 @@ TASKS: Mapping[str, Task] = {
         split=split_settings(None, "split"),
         folds=0,
         seconds=60,
-        members=3,
+        members=5,
+        forest=40,
     ),
     "aflow": Task(
         load=lambda: pd.read_csv(DATA / "aflow_crystals.csv.gz"),
@@ -428,7 +430,8 @@ TASKS: Mapping[str, Task] = {
         split=split_settings(None, None, "alloy"),
         folds=5,
         seconds=12,
-        members=4,
+        members=5,
+        forest=40,
     ),
 }
 
