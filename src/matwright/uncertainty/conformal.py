@@ -30,9 +30,9 @@ class Calibration:
     An interval is ŷ ± q s, s the spread of the prediction and q a quantile of the scores |y − ŷ| / s, each with an s
     that the record itself did not help to fit. So its width follows the material (locally adaptive) and its coverage
     is the level on the average over materials like the held-out ones. Records of one composition (polymorphs, one
-    alloy at several temperatures) are not independent: each of K groups has the weight 1/(K + 1), shared by its
-    records, and q is the smallest score below which the level lies (Y. Lee, R. F. Barber and R. Willett,
-    arXiv:2306.06342). With one record a group it is the ⌈(n + 1) level⌉-th smallest.
+    alloy at several temperatures) are not independent, unless the model knows it: each of K groups has the weight
+    1/(K + 1), shared by its records, and q is the smallest score below which the level lies (Y. Lee, R. F. Barber and
+    R. Willett, arXiv:2306.06342). With one record a group it is the ⌈(n + 1) level⌉-th smallest.
 
     Attributes:
         scores: (n,) float64, ascending, without unit.
