@@ -42,14 +42,13 @@ from scipy.stats import spearmanr
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from matwright.api.assessment import Parts, assess, exact_targets
-from matwright.api.blend import forest_beside
+from matwright.api.assessment import Parts, exact_targets
 from matwright.api.columns import TableColumns
 from matwright.api.conditions import coded_by
 from matwright.api.folds import cross_validate
 from matwright.api.parts import SplitSettings, split_settings
 from matwright.api.predict import load_predictor
-from matwright.api.train import train
+from matwright.api.train import judge_members, train
 from matwright.api.train_settings import TrainSettings
 from matwright.cli.progress import progress
 from matwright.data.record import parse_row
@@ -58,12 +57,10 @@ from matwright.evaluation.records import compositions, record_fractions
 from matwright.graphs.packing import build_store
 from matwright.graphs.store import GraphStore
 from matwright.materials.properties import PropertySpec
-from matwright.models.checkpoint import load_members, read_model_file
-from matwright.models.interface import Prediction, PropertyModel, join_property
+from matwright.models.checkpoint import read_model_file
+from matwright.models.interface import Prediction, join_property
 from matwright.runs import provenance
-from matwright.training.compute import fast_mode
 from matwright.training.settings import protocol
-from matwright.uncertainty.ensemble import EnsembleModel
 from matwright.uncertainty.stored import save_trust
 
 DATA = Path(os.environ.get("MATWRIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -208,19 +205,12 @@ def parts_of(model: Path) -> Mapping[str, np.ndarray]:
 
 def calibrate(model: Path, store: GraphStore, source: Any, settings: TrainSettings) -> None:
     """Learn the trees beside trained networks anew, and all that is taken on their own validation part."""
-    described = read_model_file(model)
-    own = parts_of(model)
+    described, own = read_model_file(model), parts_of(model)
+    settings = replace(settings, members=described.n_members, forest=settings.forest if described.forest else 0)
     parts = Parts(train=own["train"], validation=own["val"], test=own["test"])
     coded = coded_by(store, source.wanted.schema, described.config.conditions)
-    with fast_mode():
-        members = load_members(model, described)
-        plain: PropertyModel = EnsembleModel(members)
-        unseen = None
-        if described.forest:
-            shares, unseen = forest_beside(members, model, settings, described.config, coded, parts)
-            plain = shares.around(plain)
-        found = assess(plain, coded, parts, described.specs, seed=settings.seed, unseen=unseen)
-        save_trust(model, found.trust)
+    found, _ = judge_members(model, settings, described.config, coded, parts)
+    save_trust(model, found.trust)
 
 
 def judged(run: Path, model: Path, source: Any, store: GraphStore | None = None) -> Judged:

@@ -115,7 +115,13 @@ def _trust(
 ) -> Trust:
     """Place the training part and calibrate on the validation part; `fractions` are of these two."""
     # heavy (torch): behind its door
-    from matwright.evaluation.records import compositions, dependent_groups, predict_records, spans_parts
+    from matwright.evaluation.records import (
+        compositions,
+        dependent_groups,
+        held_out_groups,
+        predict_records,
+        spans_parts,
+    )
     from matwright.models.interface import join_property
     from matwright.uncertainty.conformal import Calibration
     from matwright.uncertainty.domain import MAX_SAMPLE, DomainReference, Places
@@ -128,24 +134,24 @@ def _trust(
     held_out = Places(embedding=validation.embedding, fractions=fractions[1])
     divided = None if unseen is None else unseen.parts[sample]
     domain = DomainReference.fit(home, held_out, generator(seed, "domain"), divided)
-    own = compositions(np.concatenate(fractions))
-    own, trained = own[len(fractions[0]) :], own[: len(fractions[0])]
+    groups = held_out_groups(fractions[1], fractions[0])
     found = [
         _HeldOut(
             truth=exact_targets(store, parts.validation),
             properties=validation.properties,
             distance=domain.distances(held_out)[:, 1],
-            groups=dependent_groups(own, np.isin(own, trained)),
+            groups=groups,
         )
     ]
     if unseen is not None and divided is not None:
-        known = spans_parts(trained, unseen.parts)
+        own = compositions(fractions[0])
+        known = spans_parts(own, unseen.parts)
         found.append(
             _HeldOut(
                 truth=exact_targets(store, parts.train[sample]),
                 properties={name: prediction.at(sample) for name, prediction in unseen.properties.items()},
                 distance=domain.between_parts(home, divided)[:, 1],
-                groups=len(own) + dependent_groups(trained[sample], known[sample]),
+                groups=len(groups) + dependent_groups(own[sample], known[sample]),
             )
         )
     calibrations = {}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 FEW = 100
-"""Compositions of the validation part below which records that a part of the training left out calibrate too."""
+"""Groups of dependent validation records below which training records that a member left out calibrate too."""
 
 
 def check_forest(settings: TrainSettings) -> None:
@@ -41,9 +41,11 @@ def left_out(settings: TrainSettings, store: GraphStore, parts: Parts) -> Callab
     """Return member → (n_train,) whether it does not see a record; no member leaves anything out without a forest."""
     if not settings.forest:
         return lambda _: np.zeros(len(parts.train), dtype=bool)
-    from matwright.models.blend import PARTS, parts_of  # heavy (torch): behind its door
+    # heavy (torch): behind its door
+    from matwright.evaluation.records import record_fractions
+    from matwright.models.blend import PARTS, parts_of
 
-    part = parts_of(_groups(store, parts), settings.seed)
+    part = parts_of(_groups(record_fractions(store, parts.train)), settings.seed)
     return lambda index: part == index % PARTS
 
 
@@ -62,15 +64,17 @@ def forest_beside(
     Math. Artif. Intell. 74, 9 (2015)).
     """
     # heavy (torch): behind its door
-    from matwright.evaluation.records import predict_records
+    from matwright.evaluation.records import held_out_groups, predict_records, record_fractions
     from matwright.models.blend import PARTS, learn_shares, parts_of
     from matwright.models.blend_file import save_shares
     from matwright.models.flat import FlatLayout
     from matwright.models.interface import bare_prediction
     from matwright.uncertainty.ensemble import EnsembleModel
 
-    groups, exact = _groups(store, parts), ~np.isnan(exact_targets(store, parts.train))
-    part, few = parts_of(groups, settings.seed), _few(store, parts)
+    at_home, exact = record_fractions(store, parts.train), ~np.isnan(exact_targets(store, parts.train))
+    groups = _groups(at_home)
+    part = parts_of(groups, settings.seed)
+    few = len(np.unique(held_out_groups(record_fractions(store, parts.validation), at_home))) < FEW
     networks = {
         spec.name: bare_prediction(spec, np.full(len(groups), np.nan)) for spec in settings.specs if not spec.classes
     }
@@ -104,20 +108,14 @@ def forest_beside(
     return shares, Unseen(parts=part, properties=properties) if few and len(np.unique(part)) > 1 else None
 
 
-def _groups(store: GraphStore, parts: Parts) -> NDArray[np.int64]:
-    """(n_train,) the composition of each record, counted from 0; each record by itself where there are too few."""
+def _groups(fractions: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(n_train,) the composition of each record, counted from 0; each record by itself where there are too few.
+
+    From the (n_train, n_elements) atomic fractions.
+    """
     # heavy (torch): behind its door
-    from matwright.evaluation.records import compositions, record_fractions
+    from matwright.evaluation.records import compositions
     from matwright.models.blend import PARTS
 
-    found = compositions(record_fractions(store, parts.train))
+    found = compositions(fractions)
     return found if found.max(initial=-1) + 1 >= PARTS else np.arange(len(found))
-
-
-def _few(store: GraphStore, parts: Parts) -> bool:
-    """Whether the validation part has so few groups of dependent records that others are to calibrate too."""
-    from matwright.evaluation.records import compositions, dependent_groups, record_fractions  # heavy (torch)
-
-    own = compositions(record_fractions(store, np.concatenate([parts.train, parts.validation])))
-    own, trained = own[len(parts.train) :], own[: len(parts.train)]
-    return int(dependent_groups(own, np.isin(own, trained)).max()) + 1 < FEW

@@ -123,7 +123,7 @@ def train(
     results = _fit_all(jobs, at_once, listener)
     listener.start("calibrating and judging")
     known = coded_by(store, settings.conditions, config.conditions)
-    found, weights = _judge(out, settings, config, known, parts)
+    found, weights = judge_members(out, settings, config, known, parts)
     write_pictures(out, results, found, store, parts, settings.specs)
     _write_logs(out, results)
     about = {
@@ -217,10 +217,13 @@ def _fit_all(jobs: Sequence[MemberJob], at_once: int, progress: Progress) -> lis
         return [fit_member(jobs[0], progress, keep_going)]
 
 
-def _judge(
+def judge_members(
     out: Path, settings: TrainSettings, config: GemPpmConfig, store: GraphStore, parts: Parts
 ) -> tuple[Assessment, dict[str, tuple[float, ...]]]:
-    """Return the calibrated model's errors, and the weights of the trees in each property where they stand beside."""
+    """Return the calibrated model's errors, and the weights of the trees in each property where they stand beside.
+
+    The trained networks are read from the folder `out`; trees beside them are learned and written there.
+    """
     # heavy (torch): behind its door
     from matwright.models.checkpoint import load_member
     from matwright.training.compute import fast_mode

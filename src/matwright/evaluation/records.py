@@ -71,6 +71,23 @@ def compositions(fractions: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.asarray(found.ravel(), dtype=np.int64)
 
 
+def held_out_groups(fractions: NDArray[np.float32], learned: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return (n,) which group of dependent records each held-out record belongs to, counted from 0.
+
+    Args:
+        fractions: (n, n_elements) atomic fractions of the held-out records.
+        learned: (n_learned, n_elements) of the records that the model learned from.
+    """
+    own, known = compositions(fractions), known_compositions(fractions, learned)
+    return dependent_groups(own, known)
+
+
+def known_compositions(fractions: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return (n,) whether the compositions (n, n_elements) stand among others, (n_others, n_elements)."""
+    both = compositions(np.concatenate([fractions, others]))
+    return np.isin(both[: len(fractions)], both[len(fractions) :])
+
+
 def dependent_groups(own: NDArray[np.int64], known: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return (n,) which group of dependent records each belongs to, counted from 0.
 

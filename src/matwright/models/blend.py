@@ -252,8 +252,10 @@ class _Table:
         judged = votes.known & np.isfinite(self.network.mean)
         for part, (forest, boosted) in votes.grown.items():
             own = judged & (self.parts == part)
+            if not own.any():
+                continue
             doubt = self._doubt(votes, share.weights, votes.known & (self.parts != part))
-            if not own.any() or (doubt is None) != (share.doubt is None):
+            if (doubt is None) != (share.doubt is None):
                 continue
             other = replace(share, forest=forest, boosted=boosted, doubt=doubt)
             said = blended(self.network.at(own), other, self.features[own])
@@ -293,8 +295,8 @@ class _Table:
 def _among(known: NDArray[np.bool_], prediction: Prediction) -> Prediction:
     """A prediction of the known ones of n records as one of all, NaN of the others."""
     place = np.where(known, np.cumsum(known) - 1, 0)
-    spread = prediction.at(place)
-    return replace(spread, mean=np.where(known, spread.mean, np.nan))
+    placed = prediction.at(place)
+    return replace(placed, mean=np.where(known, placed.mean, np.nan))
 
 
 def best_weights(truth: Floats, network: Floats, trees: Floats) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matwright.errors import InputError
+from matwright.evaluation.records import known_compositions
 from matwright.materials.properties import PropertySpec
 from matwright.models.interface import BatchPrediction, PropertyModel
 
@@ -95,11 +96,11 @@ class DomainReference:
             train: of training records.
             held_out: of records that are not among them.
             generator: draws samples.
-            parts: (n_train,) where held-out records are few, parts of the training records, of which none holds a
-                composition of another: each record counts as held out from the parts that it is not in.
+            parts: (n_train,) where held-out records are few, at least two parts of the training records: each record
+                counts as held out from the parts that it is not in.
 
         Raises:
-            InputError: one of the two is empty.
+            InputError: one of the two is empty, or all training records are in one part.
         """
         if len(train) == 0 or len(held_out) == 0:
             raise InputError("a domain score needs embeddings of training and of held-out crystals")
@@ -117,7 +118,7 @@ class DomainReference:
             deviation=np.ones(2),
             held_out=np.zeros(1),
         )
-        distances = bare.spacing(held_out.at(generator.permutation(len(held_out))[:MAX_HELD_OUT]))
+        distances = bare.spacing(held_out.at(generator.permutation(len(held_out))[:MAX_HELD_OUT]), train)
         if parts is not None:
             drawn = np.sort(generator.permutation(len(train))[:MAX_HELD_OUT])
             distances = np.concatenate([distances, bare.between_parts(train, parts)[drawn]])
@@ -151,26 +152,21 @@ class DomainReference:
                 sample=half_precision((home.embedding - self.centre) / self.scale),
                 roots=np.sqrt(np.unique(np.round(home.fractions, 4), axis=0)),
             )
-            found[own] = others.spacing(train.at(own))
+            found[own] = others.spacing(train.at(own), home)
         return found
 
-    def spacing(self, places: Places) -> Floats:
+    def spacing(self, places: Places, train: Places) -> Floats:
         """Return (n, 2) as `distances` does, but of a composition that training has, how far the nearest other one is.
 
         Where held-out records repeat compositions of the training, a new one between these is not unlike them.
         """
         found = self.distances(places)
-        known = self._holds(places.fractions)
+        known = known_compositions(places.fractions, train.fractions)
         if known.any():
             roots = np.sqrt(places.fractions[known]) * self.weights
             near, both = (_nearest(roots, self.roots * self.weights, k) for k in (1, 2))
             found[known, 0] = 2 * both - near
         return found
-
-    def _holds(self, fractions: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """(n,) whether training has the composition."""
-        known = {row.tobytes() for row in np.round(self.roots**2, 3) + np.float32(0)}
-        return np.array([row.tobytes() in known for row in np.round(fractions, 3) + np.float32(0)], dtype=bool)
 
     def oddness(self, distances: Floats) -> Floats:
         """Return (n,) how unusual such distances, (n, 2), are among held-out materials; above 0 more than usual."""

@@ -6,7 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matwright.evaluation.records import compositions, dependent_groups, spans_parts
+from matwright.evaluation.records import (
+    compositions,
+    dependent_groups,
+    held_out_groups,
+    known_compositions,
+    spans_parts,
+)
 
 RECORDS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30)
 
@@ -14,6 +20,15 @@ RECORDS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, 
 def test_a_thousandth_makes_no_other_composition() -> None:
     fractions = np.array([[0.5, 0.5], [0.5003, 0.4997], [0.51, 0.49]], np.float32)
     assert compositions(fractions).tolist() == [0, 0, 1]
+
+
+def test_held_out_records_of_one_new_composition_are_one_group() -> None:
+    learned = np.array([[0.5, 0.5], [0.1235, 0.8765]], np.float32)
+    held_out = np.array([[0.5, 0.5], [0.2, 0.8], [0.1235, 0.8765], [0.2, 0.8], [0.5, 0.5]], np.float32)
+    assert known_compositions(held_out, learned).tolist() == [True, False, True, False, True]
+    groups = held_out_groups(held_out, learned)
+    assert len(set(groups.tolist())) == 4
+    assert groups[1] == groups[3]
 
 
 @given(records=RECORDS)

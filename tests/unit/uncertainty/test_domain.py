@@ -109,6 +109,17 @@ def test_a_composition_between_known_ones_is_not_unlike_them() -> None:
     assert (score(reference, mixtures(np.full(100, 0.01))) > 0.95).all()
 
 
+def test_a_known_composition_is_known_whatever_its_last_digit() -> None:
+    shares = np.array([0.0025, 0.0245, 0.0615, 0.3], np.float32)
+    train = Places(embedding=np.eye(4, dtype=np.float32), fractions=np.stack([shares, 1 - shares], axis=1))
+    reference = DomainReference.fit(train, train, np.random.default_rng(0))
+    apart = reference.spacing(train, train)[:, 0]
+    near = [np.delete(train.fractions, row, axis=0) for row in range(4)]
+    roots = [np.sqrt(others) - np.sqrt(own) for others, own in zip(near, train.fractions, strict=True)]
+    expected = [np.sqrt(((root * reference.weights) ** 2).sum(1)).min() for root in roots]
+    np.testing.assert_allclose(apart, expected, rtol=2e-2)
+
+
 def test_few_held_out_records_are_joined_by_parts_of_the_training() -> None:
     train, few, new = places(1000, 0), places(8, 1), places(1000, 2)
     parts = np.arange(1000) % 10
